@@ -1,0 +1,25 @@
+/*
+ * thread: named threads and the flag that stops them.
+ */
+#ifndef LH_BASE_THREAD_H
+#define LH_BASE_THREAD_H
+
+#include <pthread.h>
+#include "base/status.h"
+
+/* Starts `run(arg)` on a joinable thread with all signals blocked; `name` is cut to 15 bytes. */
+lh_status lh_thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg,
+                          struct lh_error *err);
+void lh_thread_join(pthread_t thread);
+
+void lh_cond_init(pthread_cond_t *cond); /* on the monotonic clock */
+/* False when `mono_ms` (lh_time_mono_ms) passed first. */
+bool lh_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t mono_ms);
+
+#define LH_AUTO_LOCK(mutex)                                                                        \
+    __attribute__((cleanup(lh_auto_unlock), unused)) pthread_mutex_t *lh_lock_##__LINE__ =         \
+        lh_lock_taken(mutex)
+pthread_mutex_t *lh_lock_taken(pthread_mutex_t *m);
+void lh_auto_unlock(pthread_mutex_t **m);
+
+#endif
