@@ -1,0 +1,59 @@
+/*
+ * service: what every service of the house looks like from outside, and what it is given.
+ *
+ * A service is a descriptor: a name, its settings, its routes, and how to start, ask and stop it. A *host* (services/host.h) builds the
+ * shared parts once for a process — settings, store, engines, mesh — starts the services that live in it, and puts their
+ * routes behind one server. Whether one process hosts all of them or one each, they are the same code.
+ *
+ * Start order is the order of the list the host is given; stop is the reverse.
+ */
+#ifndef LH_SERVICES_SERVICE_H
+#define LH_SERVICES_SERVICE_H
+
+#include "base/config.h"
+#include "base/json.h"
+#include "net/mesh.h"
+#include "net/router.h"
+#include "store/store.h"
+
+struct lh_engine;
+
+/* Shared by all services of a process; borrowed, outlives them. */
+struct lh_env {
+    const struct lh_config *config;
+    struct lh_store *store;
+    struct lh_mesh *mesh;
+    const char *data_dir;
+    struct lh_host *host;
+};
+
+/* The trusted engine: converts files, writes and reads small Parquet tables. Opened at the first use. */
+lh_status lh_env_work_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
+/* The locked engine that runs SQL of users over lake:// only. */
+lh_status lh_env_query_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
+
+/* One line of /readyz. */
+struct lh_ready_check {
+    const char *name;
+    bool is_ok;
+    char detail[256];
+};
+
+struct lh_service {
+    const char *name;                   /* "catalogd" */
+    const char *what;                   /* one line for people */
+    const struct lh_config_key *config; /* NULL: none */
+    const struct lh_route *routes;
+    lh_status (*start)(const struct lh_env *env, void **self, struct lh_error *err);
+    void (*drain)(void *self); /* no new background work; may be NULL */
+    void (*stop)(void *self);
+    /* Fills at most `max` checks, returns how many; may be NULL. Must be quick. */
+    size_t (*ready)(void *self, struct lh_call *call, struct lh_ready_check *checks, size_t max);
+    /* Members of its object in /v1/status; may be NULL. */
+    void (*status)(void *self, struct lh_json_writer *w);
+};
+
+extern const struct lh_service lh_storaged, lh_catalogd, lh_ingestd, lh_queryd, lh_journald,
+    lh_gateway;
+
+#endif
