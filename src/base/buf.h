@@ -1,8 +1,8 @@
 /*
  * buf: owned bytes that grow up to a limit given at birth.
  *
- * Appending past the limit, or running out of memory, makes the buffer *failed*: it keeps what it had and
- * refuses everything after, so that a writer may append freely and check once at the end.
+ * Appending past the limit, or running out of memory, makes the buffer *failed*: it keeps what it
+ * had and refuses everything after, so that a writer may append freely and check once at the end.
  *
  * Owns     `data`. One thread at a time.
  */
@@ -27,7 +27,8 @@ void lh_buf_init(struct lh_buf *b, size_t max);
 void lh_buf_fini(struct lh_buf *b);
 void lh_buf_clear(struct lh_buf *b); /* keeps the memory; no longer failed */
 
-/* Room for `n` more bytes, to be written at data + len and taken with lh_buf_advance; NULL if failed. */
+/* Room for `n` more bytes, to be written at data + len and taken with lh_buf_advance; NULL if
+ * failed. */
 uint8_t *lh_buf_reserve(struct lh_buf *b, size_t n);
 void lh_buf_advance(struct lh_buf *b, size_t n);
 

@@ -1,8 +1,8 @@
 /*
  * encoding: hex, base64 (RFC 4648), percent-encoding (RFC 3986) between bytes and text.
  *
- * Encoders append to a buffer. Decoders append too, and are strict: a wrong digit, wrong padding or a stray byte
- * is false, and the buffer keeps what it had.
+ * Encoders append to a buffer. Decoders append too, and are strict: a wrong digit, wrong padding or
+ * a stray byte is false, and the buffer keeps what it had.
  */
 #ifndef LH_BASE_ENCODING_H
 #define LH_BASE_ENCODING_H

@@ -33,7 +33,8 @@ struct lh_trace {
 };
 
 void lh_trace_new(struct lh_trace *t);
-/* Accepts a `traceparent` header and gives this hop a span of its own; false leaves *t untouched. */
+/* Accepts a `traceparent` header and gives this hop a span of its own; false leaves *t untouched.
+ */
 bool lh_trace_parse(lh_str traceparent, struct lh_trace *t);
 #define LH_TRACEPARENT_TEXT 56
 char *lh_trace_format(const struct lh_trace *t, char text[LH_TRACEPARENT_TEXT]);

@@ -1,13 +1,13 @@
 /*
  * json: reading JSON values (jansson) and writing JSON text straight into a buffer.
  *
- * Reading  lh_json_parse refuses duplicate keys, trailing bytes, NUL characters and more than 64 levels. The typed getters
- *          borrow from the value and name the field when it is absent or of another type:
- *          INVALID "request.field_missing" or "request.field_type". lh_json_only refuses unknown fields, so that a
- *          misspelt option is an error and not silence: "request.field_unknown".
- * Writing  a `struct lh_json_writer` inserts commas and escapes; objects and arrays must be balanced (asserted at the end).
- *          Floats print as the shortest text that reads back the same; NaN and infinities as null;
- *          integers beyond 2^53 as strings (../../api/openapi.yaml, "Numbers").
+ * Reading  lh_json_parse refuses duplicate keys, trailing bytes, NUL characters and more than 64
+ * levels. The typed getters borrow from the value and name the field when it is absent or of
+ * another type: INVALID "request.field_missing" or "request.field_type". lh_json_only refuses
+ * unknown fields, so that a misspelt option is an error and not silence: "request.field_unknown".
+ * Writing  a `struct lh_json_writer` inserts commas and escapes; objects and arrays must be
+ * balanced (asserted at the end). Floats print as the shortest text that reads back the same; NaN
+ * and infinities as null; integers beyond 2^53 as strings (../../api/openapi.yaml, "Numbers").
  */
 #ifndef LH_BASE_JSON_H
 #define LH_BASE_JSON_H
@@ -22,16 +22,23 @@ lh_status lh_json_parse(lh_str text, json_t **out, struct lh_error *err); /* cal
 void lh_json_auto_decref(json_t **v);
 #define LH_AUTO_JSON __attribute__((cleanup(lh_json_auto_decref))) json_t *
 
-lh_status lh_json_only(const json_t *object, const char *const *fields, struct lh_error *err); /* NULL-ended list */
+lh_status lh_json_only(const json_t *object, const char *const *fields,
+                       struct lh_error *err); /* NULL-ended list */
 lh_status lh_json_str(const json_t *object, const char *field, lh_str *out, struct lh_error *err);
 lh_status lh_json_i64(const json_t *object, const char *field, int64_t *out, struct lh_error *err);
 /* Optional fields: absent or null leaves *out as it was; *is_set may be NULL. */
-lh_status lh_json_str_opt(const json_t *object, const char *field, lh_str *out, struct lh_error *err);
-lh_status lh_json_i64_opt(const json_t *object, const char *field, int64_t *out, struct lh_error *err);
-lh_status lh_json_f64_opt(const json_t *object, const char *field, double *out, struct lh_error *err);
-lh_status lh_json_bool_opt(const json_t *object, const char *field, bool *out, struct lh_error *err);
-lh_status lh_json_object_opt(const json_t *object, const char *field, json_t **out, struct lh_error *err);
-lh_status lh_json_array_opt(const json_t *object, const char *field, json_t **out, struct lh_error *err);
+lh_status
+lh_json_str_opt(const json_t *object, const char *field, lh_str *out, struct lh_error *err);
+lh_status
+lh_json_i64_opt(const json_t *object, const char *field, int64_t *out, struct lh_error *err);
+lh_status
+lh_json_f64_opt(const json_t *object, const char *field, double *out, struct lh_error *err);
+lh_status
+lh_json_bool_opt(const json_t *object, const char *field, bool *out, struct lh_error *err);
+lh_status
+lh_json_object_opt(const json_t *object, const char *field, json_t **out, struct lh_error *err);
+lh_status
+lh_json_array_opt(const json_t *object, const char *field, json_t **out, struct lh_error *err);
 
 /* Reads an integer that may be a number or, beyond 2^53, a decimal string. */
 bool lh_json_int_value(const json_t *value, int64_t *out);

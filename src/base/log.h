@@ -3,9 +3,10 @@
  *
  *     {"time":"…Z","level":"info","service":"queryd","event":"query done","trace_id":"…","rows":3}
  *
- * A line is built in memory and leaves by one write(2), so lines of many threads never mix. Below the set level
- * a call costs one load. On a terminal the form is short text instead, unless LAKEHOUSE_LOG=json.
- * A failure is logged once, where it is handled; libraries return, they do not log.
+ * A line is built in memory and leaves by one write(2), so lines of many threads never mix. Below
+ * the set level a call costs one load. On a terminal the form is short text instead, unless
+ * LAKEHOUSE_LOG=json. A failure is logged once, where it is handled; libraries return, they do not
+ * log.
  */
 #ifndef LH_BASE_LOG_H
 #define LH_BASE_LOG_H
@@ -23,9 +24,11 @@ struct lh_log_field {
     double f64;
 };
 
-#define LH_LOG_S(k, v) ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_STR, .str = lh_str_of(v)})
+#define LH_LOG_S(k, v)                                                                             \
+    ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_STR, .str = lh_str_of(v)})
 #define LH_LOG_V(k, v) ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_STR, .str = (v)})
-#define LH_LOG_I(k, v) ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_I64, .i64 = (int64_t)(v)})
+#define LH_LOG_I(k, v)                                                                             \
+    ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_I64, .i64 = (int64_t)(v)})
 #define LH_LOG_F(k, v) ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_F64, .f64 = (v)})
 #define LH_LOG_B(k, v) ((struct lh_log_field){.key = (k), .kind = LH_LOG_FIELD_BOOL, .i64 = (v)})
 

@@ -1,11 +1,13 @@
 /*
- * metrics: counters, gauges and histograms of the process, printed in the Prometheus text format 0.0.4.
+ * metrics: counters, gauges and histograms of the process, printed in the Prometheus text format
+ * 0.0.4.
  *
- * A family has a name, a help line and label names; a *series* is one combination of label values. Look a series up once
- * and keep the pointer where that is possible: updating it is one relaxed atomic add, looking it up takes a lock.
- * Families and series live as long as the process. A family keeps at most 1,000 series; later combinations share one
- * series whose label values are "other", so that labels from outside cannot fill memory.
- * Format   https://prometheus.io/docs/instrumenting/exposition_formats/
+ * A family has a name, a help line and label names; a *series* is one combination of label values.
+ * Look a series up once and keep the pointer where that is possible: updating it is one relaxed
+ * atomic add, looking it up takes a lock. Families and series live as long as the process. A family
+ * keeps at most 1,000 series; later combinations share one series whose label values are "other",
+ * so that labels from outside cannot fill memory. Format
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
  */
 #ifndef LH_BASE_METRICS_H
 #define LH_BASE_METRICS_H
@@ -14,15 +16,16 @@
 
 struct lh_metric; /* one series */
 
-/* `labels` is a comma-separated list of label names, or ""; values follow in that order, NULL-ended.
- *   lh_counter("lakehouse_http_requests_total", "Requests answered.", "route,status", "/healthz", "200", NULL) */
-struct lh_metric *lh_counter(const char *name, const char *help, const char *labels, ...)
-    __attribute__((sentinel));
-struct lh_metric *lh_gauge(const char *name, const char *help, const char *labels, ...)
-    __attribute__((sentinel));
+/* `labels` is a comma-separated list of label names, or ""; values follow in that order,
+ * NULL-ended. lh_counter("lakehouse_http_requests_total", "Requests answered.", "route,status",
+ * "/healthz", "200", NULL) */
+struct lh_metric *
+lh_counter(const char *name, const char *help, const char *labels, ...) __attribute__((sentinel));
+struct lh_metric *
+lh_gauge(const char *name, const char *help, const char *labels, ...) __attribute__((sentinel));
 /* Seconds, with buckets from 100 µs to 60 s. */
-struct lh_metric *lh_histogram(const char *name, const char *help, const char *labels, ...)
-    __attribute__((sentinel));
+struct lh_metric *
+lh_histogram(const char *name, const char *help, const char *labels, ...) __attribute__((sentinel));
 
 void lh_metric_add(struct lh_metric *m, int64_t delta);
 void lh_metric_set(struct lh_metric *m, int64_t value);

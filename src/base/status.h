@@ -1,10 +1,10 @@
 /*
  * status: how every fallible function of Lakehouse reports.
  *
- * A function returns a `lh_status`; the details go into the caller's `struct lh_error`. A status names
- * what the caller can *do*, so the list is closed; a reason (`catalog.schema_drift`) is the stable,
- * machine-readable name of what happened, so reasons grow. The text is one line for people: what was
- * asked, what was found, which limit applied.
+ * A function returns a `lh_status`; the details go into the caller's `struct lh_error`. A status
+ * names what the caller can *do*, so the list is closed; a reason (`catalog.schema_drift`) is the
+ * stable, machine-readable name of what happened, so reasons grow. The text is one line for people:
+ * what was asked, what was found, which limit applied.
  *
  * Owns     `extra`, a JSON object of further members for the answer, or NULL. Whoever declares a
  *          `struct lh_error` declares it with LH_AUTO_ERROR, so it is released with the scope.
@@ -55,7 +55,8 @@ lh_status lh_fail(struct lh_error *err, lh_status status, const char *reason, co
     __attribute__((format(printf, 4, 5)));
 
 /* Like lh_fail, with ": " and strerror(errnum) appended; status and reason follow from errnum:
- * ENOENT NOT_FOUND, EACCES/EPERM/EROFS DENIED, ENOSPC/EDQUOT NO_SPACE, else IO; reason "os.<name>". */
+ * ENOENT NOT_FOUND, EACCES/EPERM/EROFS DENIED, ENOSPC/EDQUOT NO_SPACE, else IO; reason "os.<name>".
+ */
 lh_status lh_fail_errno(struct lh_error *err, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -63,15 +64,14 @@ lh_status lh_fail_errno(struct lh_error *err, int errnum, const char *fmt, ...)
 void lh_error_extra_set(struct lh_error *err, const char *json_object_text);
 
 /* Puts "context: " before the text, keeping status, reason and extra. Returns err->status. */
-lh_status lh_error_wrap(struct lh_error *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+lh_status
+lh_error_wrap(struct lh_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 bool lh_error_is(const struct lh_error *err, const char *reason);
 void lh_error_copy(struct lh_error *to, const struct lh_error *from);
 void lh_error_clear(struct lh_error *err); /* releases and zeroes; may be used again */
 
-#define LH_AUTO_ERROR(name)                                                                        \
-    __attribute__((cleanup(lh_error_clear))) struct lh_error name = {0}
+#define LH_AUTO_ERROR(name) __attribute__((cleanup(lh_error_clear))) struct lh_error name = {0}
 
 /* Returns the status of a failed call from the enclosing function. */
 #define LH_TRY(expr)                                                                               \
@@ -83,7 +83,8 @@ void lh_error_clear(struct lh_error *err); /* releases and zeroes; may be used a
 
 /*
  * Owning locals. `LH_AUTO(store_list) *l = NULL;` calls store_list_free(l) when the scope ends.
- * A type opts in with LH_AUTO_DEFINE(store_list) after its `_free` is declared; `_free` accepts NULL.
+ * A type opts in with LH_AUTO_DEFINE(store_list) after its `_free` is declared; `_free` accepts
+ * NULL.
  */
 #define LH_AUTO(type) __attribute__((cleanup(type##_auto_free))) struct type
 #define LH_AUTO_DEFINE(type)                                                                       \

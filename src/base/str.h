@@ -1,8 +1,8 @@
 /*
  * str: borrowed views of text and bytes, passed by value.
  *
- * A view never owns: it is valid as long as what it points to. Text is UTF-8 unless said otherwise and
- * need not end with NUL. Print one with "%.*s", LH_FMT(s).
+ * A view never owns: it is valid as long as what it points to. Text is UTF-8 unless said otherwise
+ * and need not end with NUL. Print one with "%.*s", LH_FMT(s).
  */
 #ifndef LH_BASE_STR_H
 #define LH_BASE_STR_H
@@ -55,13 +55,15 @@ bool lh_str_eq_nocase(lh_str a, lh_str b); /* ASCII case only */
 int lh_str_cmp(lh_str a, lh_str b);        /* bytewise, as memcmp then length */
 bool lh_str_starts(lh_str s, lh_str prefix);
 bool lh_str_ends(lh_str s, lh_str suffix);
-lh_str lh_str_trim(lh_str s);                         /* ASCII blanks, tabs and line ends */
+lh_str lh_str_trim(lh_str s);                          /* ASCII blanks, tabs and line ends */
 lh_str lh_str_slice(lh_str s, size_t from, size_t to); /* clamped to the view */
 bool lh_str_find(lh_str s, lh_str needle, size_t *at); /* first occurrence */
 bool lh_str_find_char(lh_str s, char c, size_t *at);
-/* Cuts at the first `sep`: `*head` before it, `*s` after it. False, and `*head` all of it, at the end. */
+/* Cuts at the first `sep`: `*head` before it, `*s` after it. False, and `*head` all of it, at the
+ * end. */
 bool lh_str_cut(lh_str *s, char sep, lh_str *head);
-/* Takes the next `sep`-separated part off `*rest`; false when there is none left. Empty parts count. */
+/* Takes the next `sep`-separated part off `*rest`; false when there is none left. Empty parts
+ * count. */
 bool lh_str_next(lh_str *rest, char sep, lh_str *part);
 bool lh_str_is_utf8(lh_str s);
 /* The longest prefix of at most `max` bytes that does not split a UTF-8 sequence. */

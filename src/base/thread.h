@@ -5,6 +5,7 @@
 #define LH_BASE_THREAD_H
 
 #include <pthread.h>
+#include <stdint.h>
 #include "base/status.h"
 
 /* Starts `run(arg)` on a joinable thread with all signals blocked; `name` is cut to 15 bytes. */
@@ -16,8 +17,11 @@ void lh_cond_init(pthread_cond_t *cond); /* on the monotonic clock */
 /* False when `mono_ms` (lh_time_mono_ms) passed first. */
 bool lh_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t mono_ms);
 
-#define LH_AUTO_LOCK(mutex)                                                                        \
-    __attribute__((cleanup(lh_auto_unlock), unused)) pthread_mutex_t *lh_lock_##__LINE__ =         \
+/* Held until the scope ends: LH_AUTO_LOCK(&q->lock); */
+#define LH_AUTO_LOCK(mutex) LH_AUTO_LOCK_AT_(mutex, __LINE__)
+#define LH_AUTO_LOCK_AT_(mutex, line) LH_AUTO_LOCK_NAMED_(mutex, line)
+#define LH_AUTO_LOCK_NAMED_(mutex, line)                                                           \
+    __attribute__((cleanup(lh_auto_unlock), unused)) pthread_mutex_t *lh_lock_##line =             \
         lh_lock_taken(mutex)
 pthread_mutex_t *lh_lock_taken(pthread_mutex_t *m);
 void lh_auto_unlock(pthread_mutex_t **m);
