@@ -6,11 +6,14 @@
  * printed from the same tables, and an unknown key or a wrong type stops the start with file, line
  * and column.
  *
- * Order    default < file < environment (LAKEHOUSE_QUERY_MEMORY_LIMIT for query.memory_limit) <
- * lh_config_set. Tables   arrays of tables (`[[bucket]]`) are keys of kind LH_CONFIG_TABLES with a
- * table of their own. Threads  loaded by one thread, then never changed: shared without a lock.
+ * Order    default < file < environment < lh_config_set. The variable for query.memory_limit is
+ *          LAKEHOUSE_QUERY_MEMORY_LIMIT; lists are written there with commas.
+ * Tables   arrays of tables (`[[bucket]]`) are keys of kind LH_CONFIG_TABLES with a table of their
+ *          own; they stand in files only.
+ * Threads  loaded by one thread, then never changed: shared without a lock.
  * Fails    INVALID "config.syntax", "config.unknown_key" (with near names), "config.type",
- * "config.range"; the text begins with "file:line:column: ".
+ *          "config.range", "config.missing"; the text begins with "file:line:column: ", or with
+ *          the name of the environment variable, or with "command line: ".
  */
 #ifndef LH_BASE_CONFIG_H
 #define LH_BASE_CONFIG_H

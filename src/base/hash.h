@@ -3,8 +3,8 @@
  * memory.
  *
  * Sources  SHA-256 FIPS 180-4; HMAC RFC 2104; CRC-32C (Castagnoli) RFC 3720 B.4, initial and final
- * XOR 0xFFFFFFFF; XXH64 as specified at github.com/Cyan4973/xxHash doc/xxhash_spec.md. Threads  all
- * functions are pure; a `struct lh_sha256` belongs to one thread.
+ *          XOR 0xFFFFFFFF; XXH64 as specified at github.com/Cyan4973/xxHash doc/xxhash_spec.md.
+ * Threads  all functions are pure; a `struct lh_sha256` belongs to one thread.
  */
 #ifndef LH_BASE_HASH_H
 #define LH_BASE_HASH_H

@@ -2,12 +2,14 @@
  * json: reading JSON values (jansson) and writing JSON text straight into a buffer.
  *
  * Reading  lh_json_parse refuses duplicate keys, trailing bytes, NUL characters and more than 64
- * levels. The typed getters borrow from the value and name the field when it is absent or of
- * another type: INVALID "request.field_missing" or "request.field_type". lh_json_only refuses
- * unknown fields, so that a misspelt option is an error and not silence: "request.field_unknown".
+ *          levels: INVALID "request.json". The typed getters borrow from the value and name the
+ *          field when it is absent or of another type: INVALID "request.field_missing" or
+ *          "request.field_type". lh_json_only refuses unknown fields, so that a misspelt option is
+ *          an error and not silence: "request.field_unknown".
  * Writing  a `struct lh_json_writer` inserts commas and escapes; objects and arrays must be
- * balanced (asserted at the end). Floats print as the shortest text that reads back the same; NaN
- * and infinities as null; integers beyond 2^53 as strings (../../api/openapi.yaml, "Numbers").
+ *          balanced (asserted at the end), at most 63 deep. Floats print as the shortest text that
+ *          reads back the same; NaN and infinities as null; integers beyond 2^53 as strings
+ *          (../../api/openapi.yaml, "Numbers").
  */
 #ifndef LH_BASE_JSON_H
 #define LH_BASE_JSON_H
