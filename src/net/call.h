@@ -1,9 +1,10 @@
 /*
  * call: what one request carries from its first byte to the engine.
  *
- * Every function that does work on behalf of somebody takes a `struct lh_call *`: it says who asks, until when, how to
- * learn that nobody waits any more, and where small memory comes from. A call made inside the process on
- * nobody's behalf (compaction, collection) uses one made by lh_call_init with the principal LH_PRINCIPAL_SYSTEM.
+ * Every function that does work on behalf of somebody takes a `struct lh_call *`: it says who asks,
+ * until when, how to learn that nobody waits any more, and where small memory comes from. A call
+ * made inside the process on nobody's behalf (compaction, collection) uses one made by lh_call_init
+ * with the principal LH_PRINCIPAL_SYSTEM.
  *
  * Owns     its arena. Borrowed for the duration of the handler; never kept.
  * Threads  one worker thread runs a call; lh_call_cancel may come from any thread.
@@ -50,12 +51,14 @@ void lh_call_fini(struct lh_call *c);
 
 /* Marks the call as abandoned and runs its hook. */
 void lh_call_cancel(struct lh_call *c);
-/* Sets (or with NULL removes) what cancelling also does, such as duckdb_interrupt. When the call is already cancelled the hook
- * runs at once. After removal returns, the hook is not running and will not run. The hook must not block. */
+/* Sets (or with NULL removes) what cancelling also does, such as duckdb_interrupt. When the call is
+ * already cancelled the hook runs at once. After removal returns, the hook is not running and will
+ * not run. The hook must not block. */
 void lh_call_on_cancel(struct lh_call *c, void (*run)(void *), void *arg);
 
 /* OK, CANCELED "call.canceled" or TIMEOUT "call.deadline". Cheap; for loops. */
 lh_status lh_call_check(const struct lh_call *c, struct lh_error *err);
-int64_t lh_call_remaining_ms(const struct lh_call *c); /* never negative; INT64_MAX without a deadline */
+int64_t
+lh_call_remaining_ms(const struct lh_call *c); /* never negative; INT64_MAX without a deadline */
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * client: outgoing HTTP over libcurl with pooled connections.
  *
- * One client object is shared by all threads; each request takes an idle handle of the pool (keep-alive) or makes one, up to a
- * limit per origin. The deadline and the cancel flag of the call end a transfer at once.
+ * One client object is shared by all threads; each request takes an idle handle of the pool
+ * (keep-alive) or makes one, up to a limit per origin. The deadline and the cancel flag of the call
+ * end a transfer at once.
  *
- * Fails    UNAVAILABLE "net.connect" | "net.reset" (was_sent tells whether the peer may have acted), TIMEOUT, CANCELED,
- *          TOO_BIG for an answer past the given limit. An HTTP error status is not a failure here: see `status`.
+ * Fails    UNAVAILABLE "net.connect" | "net.reset" (was_sent tells whether the peer may have
+ * acted), TIMEOUT, CANCELED, TOO_BIG for an answer past the given limit. An HTTP error status is
+ * not a failure here: see `status`.
  */
 #ifndef LH_NET_CLIENT_H
 #define LH_NET_CLIENT_H
@@ -25,7 +27,7 @@ struct lh_client_request {
     lh_bytes body;
     struct lh_source *body_source; /* instead of body: streamed */
     size_t answer_max;             /* bytes of a buffered answer; 0: 64 MiB */
-    struct lh_sink *answer_sink;   /* instead of buffering: status, headers and bytes as they come */
+    struct lh_sink *answer_sink; /* instead of buffering: status, headers and bytes as they come */
 };
 
 struct lh_client_answer {
@@ -36,9 +38,9 @@ struct lh_client_answer {
     bool was_sent; /* set on failures too */
 };
 
-lh_status lh_client_send(struct lh_client *c, struct lh_call *call,
-                         const struct lh_client_request *request, struct lh_client_answer *answer,
-                         struct lh_error *err);
+lh_status
+lh_client_send(struct lh_client *c, struct lh_call *call, const struct lh_client_request *request,
+               struct lh_client_answer *answer, struct lh_error *err);
 void lh_client_answer_fini(struct lh_client_answer *a);
 lh_str lh_client_answer_header(const struct lh_client_answer *a, const char *name);
 

@@ -1,14 +1,15 @@
 /*
  * http: requests and responses as the handlers of every service see them.
  *
- * The same handler serves a socket and an in-process call: a request reads its body from a *source*, a response writes into
- * a *sink*, and the server, the mesh and the tests each bring their own. A handler either
+ * The same handler serves a socket and an in-process call: a request reads its body from a
+ * *source*, a response writes into a *sink*, and the server, the mesh and the tests each bring
+ * their own. A handler either
  *
- *   - answers at once:   lh_response_json(res, 200, &buf) and the like, or returns a failing status, which
- *                        becomes application/problem+json; or
- *   - streams:           lh_response_begin(…), then lh_response_write(…) as often as it likes. Writing blocks the worker while
- *                        the client is slow (bounded by a window), and fails with CANCELED when it has gone.
- *                        A failure after begin cuts the connection, so that nobody takes half for whole.
+ *   - answers at once:   lh_response_json(res, 200, &buf) and the like, or returns a failing
+ * status, which becomes application/problem+json; or
+ *   - streams:           lh_response_begin(…), then lh_response_write(…) as often as it likes.
+ * Writing blocks the worker while the client is slow (bounded by a window), and fails with CANCELED
+ * when it has gone. A failure after begin cuts the connection, so that nobody takes half for whole.
  *
  * Source   RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 9457 (problem details).
  */
@@ -20,7 +21,16 @@
 #include "base/json.h"
 #include "net/call.h"
 
-enum lh_method { LH_GET, LH_HEAD, LH_POST, LH_PUT, LH_PATCH, LH_DELETE, LH_OPTIONS, LH_METHOD_COUNT };
+enum lh_method {
+    LH_GET,
+    LH_HEAD,
+    LH_POST,
+    LH_PUT,
+    LH_PATCH,
+    LH_DELETE,
+    LH_OPTIONS,
+    LH_METHOD_COUNT
+};
 
 const char *lh_method_name(enum lh_method m);
 bool lh_method_parse(lh_str s, enum lh_method *out);
@@ -32,7 +42,8 @@ struct lh_header {
 
 /* ---- request ---- */
 
-/* Where body bytes come from. `read` blocks until at least one byte is there; *got 0 is the end of the body. */
+/* Where body bytes come from. `read` blocks until at least one byte is there; *got 0 is the end of
+ * the body. */
 struct lh_source {
     lh_status (*read)(void *self, void *to, size_t size, size_t *got, struct lh_error *err);
     void *self;
@@ -43,7 +54,8 @@ struct lh_source {
 
 struct lh_request {
     enum lh_method method;
-    lh_str path;                 /* percent-decoded except that %2F stays; starts with '/' */
+    lh_str target; /* path and query as they came, still encoded; starts with '/' */
+    lh_str path;   /* percent-decoded except that %2F stays; starts with '/' */
     const struct lh_header *headers; /* names as received */
     size_t header_count;
     const struct lh_header *query; /* decoded, in order */
@@ -62,28 +74,31 @@ lh_str lh_request_param(const struct lh_request *r, const char *name);
 lh_str lh_request_query(const struct lh_request *r, const char *name);
 bool lh_request_has_query(const struct lh_request *r, const char *name);
 
-/* Query values by type: absent leaves *out; malformed is INVALID "request.query" naming the field. */
-lh_status lh_request_query_i64(const struct lh_request *r, const char *name, int64_t min, int64_t max,
-                               int64_t *out, struct lh_error *err);
+/* Query values by type: absent leaves *out; malformed is INVALID "request.query" naming the field.
+ */
+lh_status lh_request_query_i64(const struct lh_request *r, const char *name, int64_t min,
+                               int64_t max, int64_t *out, struct lh_error *err);
 lh_status lh_request_query_bool(const struct lh_request *r, const char *name, bool *out,
                                 struct lh_error *err);
 /* Refuses query parameters that are not in the NULL-ended list, naming the first. */
-lh_status lh_request_query_only(const struct lh_request *r, const char *const *names,
-                                struct lh_error *err);
+lh_status
+lh_request_query_only(const struct lh_request *r, const char *const *names, struct lh_error *err);
 /* The body as a JSON object; an empty body is {} when `may_be_empty`. Caller json_decref. */
-lh_status lh_request_json(const struct lh_request *r, bool may_be_empty, json_t **out,
-                          struct lh_error *err);
-lh_status lh_request_read(struct lh_request *r, void *to, size_t size, size_t *got,
-                          struct lh_error *err);
+lh_status
+lh_request_json(const struct lh_request *r, bool may_be_empty, json_t **out, struct lh_error *err);
+lh_status
+lh_request_read(struct lh_request *r, void *to, size_t size, size_t *got, struct lh_error *err);
 
 /* ---- response ---- */
 
-/* Where response bytes go. begin is called once, before any write; end(complete=false) means the answer broke off. */
+/* Where response bytes go. begin is called once, before any write; end(complete=false) means the
+ * answer broke off. */
 struct lh_sink {
     lh_status (*begin)(void *self, int status, const struct lh_header *headers, size_t count,
                        int64_t length, struct lh_error *err);
     lh_status (*write)(void *self, lh_bytes bytes, struct lh_error *err);
-    /* Sends `length` bytes of an open file from `offset`; takes the descriptor. NULL: the response reads and writes. */
+    /* Sends `length` bytes of an open file from `offset`; takes the descriptor. NULL: the response
+     * reads and writes. */
     lh_status (*send_file)(void *self, int fd, uint64_t offset, uint64_t length,
                            struct lh_error *err);
     void (*end)(void *self, bool complete);
@@ -97,8 +112,10 @@ struct lh_response {
     struct lh_arena *arena; /* the call's: header values are copied there */
     struct lh_header headers[LH_RESPONSE_HEADERS_MAX];
     size_t header_count;
-    int status;       /* 0 until begun */
-    bool is_head;     /* body bytes are dropped, Content-Length kept */
+    int status;     /* 0 until begun */
+    int64_t length; /* as given to begin; -1 for chunked */
+    bool is_head;   /* body bytes are dropped, Content-Length kept */
+    bool is_broken; /* failed after begin: what was sent is not the whole answer */
     uint64_t sent_bytes;
 };
 
@@ -115,23 +132,33 @@ lh_status lh_response_send_file(struct lh_response *r, int fd, uint64_t offset, 
                                 struct lh_error *err);
 
 /* Whole answers. A failed buffer becomes BUG "response.buffer". */
-lh_status lh_response_bytes(struct lh_response *r, int status, const char *content_type, lh_bytes body,
-                            struct lh_error *err);
+lh_status lh_response_bytes(struct lh_response *r, int status, const char *content_type,
+                            lh_bytes body, struct lh_error *err);
 lh_status lh_response_json(struct lh_response *r, int status, const struct lh_buf *body,
                            struct lh_error *err);
 lh_status lh_response_empty(struct lh_response *r, int status, struct lh_error *err);
 
+/* Every byte that begin promised has been written and nothing broke. */
+bool lh_response_is_complete(const struct lh_response *r);
+/* Tells the sink that no more comes. For whoever owns the sink, once, after the handler. */
+void lh_response_end(struct lh_response *r);
+
 /* ---- problems ---- */
 
-/* The one table from a failure to HTTP. Reason first (auth.required 401, store.precondition 412, request.method 405, ingest.unknown_format
- * 415, ingest.unreadable 422, idempotency.mismatch 422, …), then status: INVALID 400, NOT_FOUND 404, EXISTS and CONFLICT 409, DENIED 403, BUSY and
- * UNAVAILABLE 503, TOO_BIG 413, NO_SPACE 507, TIMEOUT 408, CANCELED 499, UNSUPPORTED 501, CORRUPT, IO and BUG 500. */
+/* The one table from a failure to HTTP. Reason first (auth.required 401, store.precondition 412,
+ * request.method 405, ingest.unknown_format 415, ingest.unreadable 422, idempotency.mismatch 422,
+ * …), then status: INVALID 400, NOT_FOUND 404, EXISTS and CONFLICT 409, DENIED 403, BUSY and
+ * UNAVAILABLE 503, TOO_BIG 413, NO_SPACE 507, TIMEOUT 408, CANCELED 499, UNSUPPORTED 501, CORRUPT,
+ * IO and BUG 500. */
 int lh_problem_status(const struct lh_error *err);
 /* {"type","title","status","detail","code","trace_id","retryable", …extra} */
 void lh_problem_print(const struct lh_error *err, const struct lh_trace *trace, struct lh_buf *out);
-/* Sends it, with Retry-After where the status asks for one. When the response has begun, only marks it broken. */
-void lh_response_problem(struct lh_response *r, const struct lh_error *err, const struct lh_trace *trace);
-/* Back from an answer of a peer: status and reason restored from the problem document. Returns err->status. */
+/* Sends it, with Retry-After where the status asks for one. When the response has begun, only marks
+ * it broken. */
+void lh_response_problem(struct lh_response *r, const struct lh_error *err,
+                         const struct lh_trace *trace);
+/* Back from an answer of a peer: status and reason restored from the problem document. Returns
+ * err->status. */
 lh_status lh_problem_decode(int http_status, lh_bytes body, struct lh_error *err);
 
 #endif

@@ -1,14 +1,15 @@
 /*
  * server: HTTP/1.1 in front of a router.
  *
- * Two planes. Network threads (libmicrohttpd, epoll) only move bytes: they collect a body up to its limit or hand it on
- * through a bounded window, and suspend the connection while a worker runs the handler. Workers are a bounded pool; when the
- * queue is full the answer is 503 with Retry-After at once. A watcher notices clients that hang up while a worker
- * is busy for them and cancels their call. LH_ROUTE_INLINE handlers run on the network thread.
+ * Two planes. Network threads (libmicrohttpd, epoll) only move bytes: they collect a body up to its
+ * limit or hand it on through a bounded window, and suspend the connection while a worker runs the
+ * handler. Workers are a bounded pool; when the queue is full the answer is 503 with Retry-After at
+ * once. A watcher notices clients that hang up while a worker is busy for them and cancels their
+ * call. LH_ROUTE_INLINE handlers run on the network thread.
  *
- * Limits   connections, connections per address, header bytes, body bytes, idle time, queue length, workers, time
- *          to drain; each has a config key and a metric.
- * Stop     lh_server_drain: stops listening, lets running requests finish until the time is over, then cancels them.
+ * Limits   connections, connections per address, header bytes, body bytes, idle time, queue length,
+ * workers, time to drain; each has a config key and a metric. Stop     lh_server_drain: stops
+ * listening, lets running requests finish until the time is over, then cancels them.
  */
 #ifndef LH_NET_SERVER_H
 #define LH_NET_SERVER_H
@@ -20,8 +21,9 @@ extern const struct lh_config_key lh_server_config[]; /* "http.…" */
 
 struct lh_server;
 
-/* Runs around every request that found its route, on the thread that will run the handler: authenticates, limits, answers CORS.
- * Filling in call->principal is its main work; a failing status answers instead of the handler. */
+/* Runs around every request that found its route, on the thread that will run the handler:
+ * authenticates, limits, answers CORS. Filling in call->principal is its main work; a failing
+ * status answers instead of the handler. */
 typedef lh_status (*lh_server_guard)(void *self, struct lh_call *call, struct lh_request *req,
                                      const struct lh_match *match, struct lh_response *res,
                                      struct lh_error *err);
@@ -30,16 +32,17 @@ typedef void (*lh_server_done)(void *self, const struct lh_call *call, const str
                                const struct lh_response *res, int64_t elapsed_ns);
 
 struct lh_server_options {
-    const char *name;             /* "gateway"; in logs and metrics */
-    const char *listen;           /* "127.0.0.1:3100", "[::1]:0" */
+    const char *name;   /* "gateway"; in logs and metrics */
+    const char *listen; /* "127.0.0.1:3100", "[::1]:0" */
     const struct lh_router *router;
     const struct lh_config *config;
-    lh_server_guard guard;        /* NULL: none */
-    lh_server_done done;          /* NULL: none */
-    void *self;                   /* for both */
+    lh_server_guard guard; /* NULL: none */
+    lh_server_done done;   /* NULL: none */
+    void *self;            /* for both */
 };
 
-/* Bound and answering when it returns OK. INVALID "server.listen" for a bad address, UNAVAILABLE "server.bind". */
+/* Bound and answering when it returns OK. INVALID "server.listen" for a bad address, UNAVAILABLE
+ * "server.bind". */
 lh_status lh_server_start(const struct lh_server_options *options, struct lh_server **out,
                           struct lh_error *err);
 int lh_server_port(const struct lh_server *s);
