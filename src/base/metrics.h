@@ -18,8 +18,8 @@
 
 struct lh_metric; /* one series */
 
-/* `labels` is a comma-separated list of label names, or ""; values follow in that order,
- * NULL-ended. lh_counter("lakehouse_http_requests_total", "Requests answered.", "route,status",
+/* `labels` is a comma-separated list of label names, or ""; values follow in order, NULL-ended.
+ *     lh_counter("lakehouse_http_requests_total", "Requests answered.", "route,status",
  *                "/healthz", "200", NULL) */
 struct lh_metric *
 lh_counter(const char *name, const char *help, const char *labels, ...) __attribute__((sentinel));

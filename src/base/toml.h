@@ -5,8 +5,9 @@
  * path and place. Plain tables only lengthen the path; a table of an array of tables is a pair of
  * events, and the paths between them are relative to it.
  *
- * Fails    INVALID "config.syntax" with "name:line:column: " before the text; whatever the callback
- * fails with. No C++ exception leaves. Format   https://toml.io/en/v1.0.0
+ * Fails    INVALID "config.syntax" with "name:line:column: " before the text; or as the callback
+ *          fails. No C++ exception leaves.
+ * Format   https://toml.io/en/v1.0.0
  */
 #ifndef LH_BASE_TOML_H
 #define LH_BASE_TOML_H
