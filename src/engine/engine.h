@@ -1,17 +1,20 @@
 /*
  * engine: DuckDB instances of this process, and the only folder that knows duckdb.h.
  *
- * Two kinds. The *work* engine is trusted: it converts files in the spool folder and reads and writes small tables; only statements written in this
- * source run on it. The *query* engine runs SQL of users: external access off, only lake:// allowed, configuration locked;
- * names of datasets resolve through the statement's own list (engine/sql.h) and nothing else.
+ * Two kinds. The *work* engine is trusted: it converts files in the spool folder and reads and
+ * writes small tables; only statements written in this source run on it. The *query* engine runs
+ * SQL of users: external access off, only lake:// allowed, configuration locked; names of datasets
+ * resolve through the statement's own list (engine/sql.h) and nothing else.
  *
- * Both read `lake://<bucket>/<key>` ranges through store, by one C++ file (lake_fs.cc) that registers a DuckDB file system.
- * Header and library version are compared at open: a mismatch is UNSUPPORTED "engine.version".
+ * Both read `lake://<bucket>/<key>` ranges through store, by one C++ file (lake_fs.cc) that
+ * registers a DuckDB file system. Header and library version are compared at open: a mismatch is
+ * UNSUPPORTED "engine.version".
  *
- * Fails    engine errors keep DuckDB's text: INVALID "sql.syntax" | "sql.binding" | "sql.conversion" …, TIMEOUT "sql.timeout",
- *          CANCELED, NO_SPACE "engine.spill_full", TOO_BIG "engine.out_of_memory"; a store failure inside a read comes out as the store said it
- *          (CORRUPT "store.checksum"), not as DuckDB's text.
- * Threads  an engine may be used by all threads; a connection by one at a time. Connections are pooled.
+ * Fails    engine errors keep DuckDB's text: INVALID "sql.syntax" | "sql.binding" |
+ * "sql.conversion" …, TIMEOUT "sql.timeout", CANCELED, NO_SPACE "engine.spill_full", TOO_BIG
+ * "engine.out_of_memory"; a store failure inside a read comes out as the store said it (CORRUPT
+ * "store.checksum"), not as DuckDB's text. Threads  an engine may be used by all threads; a
+ * connection by one at a time. Connections are pooled.
  */
 #ifndef LH_ENGINE_ENGINE_H
 #define LH_ENGINE_ENGINE_H

@@ -4,15 +4,17 @@
  * Three steps, so that the caller can look up the catalog in between:
  *
  *   lh_statement_parse   the guard decides and names the datasets;
- *   lh_statement_bind    the caller says which objects each of them is (as this profile sees it); DuckDB binds, so errors of
- *                        names and types come before any byte of the answer;
- *   lh_statement_run     rows stream to a sink in the wanted form, within the limits.
+ *   lh_statement_bind    the caller says which objects each of them is (as this profile sees it);
+ * DuckDB binds, so errors of names and types come before any byte of the answer; lh_statement_run
+ * rows stream to a sink in the wanted form, within the limits.
  *
- * Names resolve by a replacement scan that knows only this statement's list. Nothing is created in the engine.
+ * Names resolve by a replacement scan that knows only this statement's list. Nothing is created in
+ * the engine.
  */
 #ifndef LH_ENGINE_SQL_H
 #define LH_ENGINE_SQL_H
 
+#include "base/json.h"
 #include "engine/engine.h"
 #include "engine/result.h"
 
@@ -21,15 +23,16 @@ struct lh_statement;
 struct lh_statement_table {
     lh_str as_written; /* "workers" or "workers@3" */
     lh_str dataset;
-    uint64_t version;  /* 0: the head */
+    uint64_t version; /* 0: the head */
 };
 
 /* What a table stands for. All strings are copied. */
 struct lh_statement_source {
     lh_str as_written;
     lh_str dataset;
-    uint64_t version;            /* resolved, never 0 */
-    const char *const *uris;     /* lake:// Parquet objects of one schema; empty: a table without rows */
+    uint64_t version; /* resolved, never 0 */
+    const char *const
+        *uris; /* lake:// Parquet objects of one schema; empty: a table without rows */
     size_t uri_count;
     const char *const *column_names; /* the dataset's columns, in order */
     const char *const *column_types;
@@ -62,15 +65,16 @@ struct lh_statement_outcome {
     bool is_truncated;
     uint64_t lake_bytes, lake_requests; /* read from buckets by this statement */
 };
-lh_status lh_statement_run(struct lh_statement *s, enum lh_result_format format,
-                           const struct lh_statement_limits *limits,
-                           const struct lh_result_sink *sink, struct lh_statement_outcome *out,
-                           struct lh_error *err);
+lh_status
+lh_statement_run(struct lh_statement *s, enum lh_result_format format,
+                 const struct lh_statement_limits *limits, const struct lh_result_sink *sink,
+                 struct lh_statement_outcome *out, struct lh_error *err);
 
-/* The hot cache: a version held in memory as a DuckDB table, used instead of its objects until dropped. */
-lh_status lh_hot_load(struct lh_engine *e, struct lh_call *call,
-                      const struct lh_statement_source *source, uint64_t *size_bytes,
-                      struct lh_error *err);
+/* The hot cache: a version held in memory as a DuckDB table, used instead of its objects until
+ * dropped. */
+lh_status
+lh_hot_load(struct lh_engine *e, struct lh_call *call, const struct lh_statement_source *source,
+            uint64_t *size_bytes, struct lh_error *err);
 void lh_hot_drop(struct lh_engine *e, lh_str dataset, uint64_t version);
 
 #endif

@@ -1,0 +1,42 @@
+/*
+ * instance: the insides of an engine and of a connection, for files of this folder only.
+ */
+#ifndef LH_ENGINE_INSTANCE_H
+#define LH_ENGINE_INSTANCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "engine/connection.h"
+#include "engine/lake_io.h"
+#include "engine/watchdog.h"
+
+struct engine_hot;
+struct engine_sources;
+
+struct lh_engine {
+    enum lh_engine_kind kind;
+    struct lh_store *store;
+    duckdb_database db;
+    uint64_t memory_limit_bytes;
+    atomic_uint_fast64_t statements, running;
+    struct {
+        pthread_mutex_t lock;
+        struct engine_connection *idle;
+        size_t idle_count;
+    } pool;
+    struct engine_hot *hot; /* query engine only (hot.c) */
+};
+
+struct engine_connection {
+    struct lh_engine *engine;
+    duckdb_connection handle;
+    struct engine_connection *next_idle;
+    struct engine_reads reads;
+    struct engine_watch watch;
+    const struct engine_sources *sources; /* what names resolve to here; NULL: nothing */
+};
+
+/* Closes the idle connections. */
+void engine_pool_drain(struct lh_engine *e);
+
+#endif
