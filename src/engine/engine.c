@@ -10,6 +10,7 @@
 #include "engine/hot.h"
 #include "engine/instance.h"
 #include "engine/lake_fs.h"
+#include "engine/table_cells.h"
 
 /* Of the headers this is compiled against: DuckDB's C++ classes cross the seam, so any other
  * library is refused. */
@@ -133,6 +134,15 @@ settings_run(struct lh_engine *e, const char *const *statements, struct lh_error
     return LH_OK;
 }
 
+static lh_status
+functions_register(struct lh_engine *e, struct lh_error *err)
+{
+    LH_AUTO(engine_connection) *c = NULL;
+
+    LH_TRY(engine_connection_take(e, NULL, &c, err));
+    return engine_table_register(c->handle, err);
+}
+
 /* ---- open and close ---- */
 
 static lh_status
@@ -181,8 +191,8 @@ lh_engine_open(enum lh_engine_kind kind, const struct lh_config *config, struct 
     e->hot = engine_hot_new();
     LH_TRY(database_open(e, config, err));
     LH_TRY(settings_run(e, settings_both, err));
-    if (kind == LH_ENGINE_QUERY)
-        LH_TRY(settings_run(e, settings_query, err));
+    LH_TRY(kind == LH_ENGINE_QUERY ? settings_run(e, settings_query, err)
+                                   : functions_register(e, err));
     *out = lh_take(e);
     return LH_OK;
 }

@@ -1,8 +1,9 @@
 /*
  * table: a small table in memory, as a Parquet object and back.
  *
- * For the records of the house itself: manifests, rejects, compacted logs. Rows are few (thousands); bulk goes through convert.h and sql.h.
- * The Parquet has one row group, zstd, the key-value metadata given, and is read by any Parquet reader.
+ * For the records of the house itself: manifests, rejects, compacted logs. Rows are few
+ * (thousands); bulk goes through convert.h and sql.h. The Parquet has one row group, zstd, the
+ * key-value metadata given, and is read by any Parquet reader.
  *
  * Fails    CORRUPT "table.parquet" when the bytes are no such table.
  * Threads  a table belongs to one thread.
@@ -26,8 +27,10 @@ void lh_table_free(struct lh_table *t);
 LH_AUTO_DEFINE(lh_table)
 
 size_t lh_table_row_add(struct lh_table *t); /* all NULL; returns its index */
-void lh_table_set_text(struct lh_table *t, size_t row, size_t column, lh_str v); /* copies; ptr NULL: NULL */
-void lh_table_set_i64(struct lh_table *t, size_t row, size_t column, int64_t v); /* also BOOL and TIME */
+void lh_table_set_text(struct lh_table *t, size_t row, size_t column,
+                       lh_str v); /* copies; ptr NULL: NULL */
+void
+lh_table_set_i64(struct lh_table *t, size_t row, size_t column, int64_t v); /* also BOOL and TIME */
 void lh_table_set_f64(struct lh_table *t, size_t row, size_t column, double v);
 void lh_table_meta_set(struct lh_table *t, const char *key, lh_str value);
 
