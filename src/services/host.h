@@ -1,9 +1,15 @@
 /*
  * host: one process and the services that live in it.
  *
- * Builds store, engines and mesh from the settings, starts the services in order, and opens the door: the gateway's
- * address when the gateway is among them, else the service's own mesh address behind lh_mesh_guard. Every operational
- * failure (UNAVAILABLE, CORRUPT, IO, NO_SPACE, BUG, TIMEOUT) that a handler returns is handed to journald here, in one place.
+ * Builds store, engines and mesh from the settings, starts the services in order, and opens the
+ * door: the gateway's address when the gateway is among them, else the service's own mesh address
+ * behind lh_mesh_guard. Every operational failure (lh_host_report) that a handler returns is handed
+ * to journald here, in one place.
+ *
+ * Owns     everything a `struct lh_env` points to, except the settings.
+ * Threads  start and stop belong to one thread; the rest may be called by all.
+ * Fails    as the first part that does not start; DENIED "host.insecure" for an address that others
+ * reach without a token.
  */
 #ifndef LH_SERVICES_HOST_H
 #define LH_SERVICES_HOST_H
@@ -21,19 +27,41 @@ struct lh_host_options {
 };
 
 /* Ready to answer when it returns OK. */
-lh_status lh_host_start(const struct lh_host_options *options, struct lh_host **out,
-                        struct lh_error *err);
+lh_status
+lh_host_start(const struct lh_host_options *options, struct lh_host **out, struct lh_error *err);
 /* "http://127.0.0.1:3100"; "" when embedded. Borrowed. */
 const char *lh_host_url(const struct lh_host *h);
 struct lh_mesh *lh_host_mesh(struct lh_host *h);
-/* Drains, then stops everything in reverse order. */
+/* Drains for up to http.drain_timeout, then stops everything in reverse order. */
 void lh_host_stop(struct lh_host *h);
 
+/* The services of `lakehouse serve`, NULL-ended, in start order. */
+const struct lh_service *const *lh_host_all_services(void);
 /* Settings of every room and service, for lh_config_load. */
 const struct lh_config_key *const *lh_host_config_tables(void);
+/* docs/configuration.md, as it must stand in the repository. */
+void lh_host_config_reference(struct lh_buf *out);
+/* Whether the settings hold anything that must not end in a core file. */
+bool lh_host_has_secrets(const struct lh_config *config);
 
-/* For the gateway: what runs in this process. */
-size_t lh_host_ready(struct lh_host *h, struct lh_call *call, struct lh_ready_check *checks, size_t max);
-void lh_host_status(struct lh_host *h, struct lh_json_writer *w); /* members "services", "memory" … */
+/* ---- for the gateway ---- */
+
+/* The address to listen on, before it is bound; "" when embedded. */
+const char *lh_host_listen(const struct lh_host *h);
+/* "127.0.0.1:3100", "[::1]:0", "localhost:80": only this machine can connect. */
+bool lh_host_is_loopback(lh_str listen);
+
+/* Adds GET /healthz, /readyz and /metrics. */
+void lh_host_health_routes(struct lh_host *h, struct lh_router *r);
+size_t
+lh_host_ready(struct lh_host *h, struct lh_call *call, struct lh_ready_check *checks, size_t max);
+/* Members "version", "uptime_s", "services", "memory" and "engine". */
+void lh_host_status(struct lh_host *h, struct lh_json_writer *w);
+
+/* Hands `err` to journald when it is an operational failure: something an operator must look at,
+ * rather than a caller who is wrong, slow or gone. The same failure of the same trace is reported
+ * once however many handlers it passes on its way out. */
+void lh_host_report(struct lh_host *h, struct lh_call *call, const char *service,
+                    const struct lh_request *req, const struct lh_error *err);
 
 #endif

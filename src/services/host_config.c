@@ -1,0 +1,99 @@
+#include <stdlib.h>
+#include "base/alloc.h"
+#include "services/host_parts.h"
+
+const struct lh_config_key host_config[] = {
+    {.name = "data_dir",
+     .kind = LH_CONFIG_STR,
+     .def = "data",
+     .doc = "Folder of the local primary bucket, of uploads in progress and of spill files; --data "
+            "overrides it."},
+    {.name = "log.level",
+     .kind = LH_CONFIG_STR,
+     .def = "info",
+     .doc = "Least important line that is written to standard error: debug, info, warn or error."},
+    {0},
+};
+
+#define TABLES_MAX 16
+
+/* In the order of docs/configuration.md. */
+const struct lh_config_key *const *
+lh_host_config_tables(void)
+{
+    static const struct lh_config_key *tables[TABLES_MAX];
+    const struct lh_config_key *const wanted[] = {
+        host_config,       lh_server_config,  lh_mesh_config,     lh_store_config,
+        lh_engine_config,  lh_gateway.config, lh_storaged.config, lh_catalogd.config,
+        lh_ingestd.config, lh_queryd.config,  lh_journald.config,
+    };
+    size_t n = 0;
+
+    _Static_assert(sizeof(wanted) / sizeof(wanted[0]) < TABLES_MAX, "room for the end mark");
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (wanted[i])
+            tables[n++] = wanted[i];
+    }
+    return tables;
+}
+
+const struct lh_service *const *
+lh_host_all_services(void)
+{
+    /* Whoever is asked at start or at stop stands before whoever asks. */
+    static const struct lh_service *const services[] = {
+        &lh_journald, &lh_storaged, &lh_catalogd, &lh_ingestd, &lh_queryd, &lh_gateway, NULL,
+    };
+    return services;
+}
+
+static const char reference_intro[] =
+    "# Configuration\n\n"
+    "Settings come from, each overriding the one before: the defaults below, a TOML file "
+    "(`--config FILE`, or the\n"
+    "path in `LAKEHOUSE_CONFIG`), the environment (`LAKEHOUSE_QUERY_MEMORY_LIMIT` for "
+    "`query.memory_limit`), and the\n"
+    "command line. An unknown key or a wrong type stops the start with file, line and column.\n\n"
+    "Beside the keys, the environment variable `LAKEHOUSE_TOKEN` holds one bearer token that may "
+    "write.\n\n"
+    "This page is printed by `lakehouse config reference`; a test compares the two.\n\n";
+
+void
+lh_host_config_reference(struct lh_buf *out)
+{
+    lh_buf_add_cstr(out, reference_intro);
+    lh_config_reference(lh_host_config_tables(), out);
+}
+
+static bool
+bucket_keys_in_environment(void)
+{
+    extern char **environ;
+
+    for (char **variable = environ; *variable; variable++) {
+        if (lh_str_starts(lh_str_of(*variable), LH_STR("LAKEHOUSE_SECRET_")))
+            return true;
+    }
+    return false;
+}
+
+bool
+lh_host_has_secrets(const struct lh_config *config)
+{
+    return getenv("LAKEHOUSE_TOKEN") || lh_config_tables_count(config, "token") > 0 ||
+           lh_config_str(config, "mesh.token")[0] || bucket_keys_in_environment();
+}
+
+/* Mesh addresses are URLs; a trailing path means nothing here. */
+char *
+host_listen_configured(const struct lh_config *config, const char *service)
+{
+    LH_AUTO_CHARS key = lh_asprintf("mesh.%s", service);
+    lh_str address = lh_str_of(lh_config_str(config, key)), host;
+    size_t at;
+
+    if (lh_str_find(address, LH_STR("://"), &at))
+        address = lh_str_slice(address, at + 3, address.len);
+    lh_str_cut(&address, '/', &host);
+    return lh_str_dup(host);
+}

@@ -1,0 +1,98 @@
+/*
+ * The door of a process: which address, which routes, who guards them. A process with a gateway
+ * shows the gateway's router; a daemon shows its own service's routes and its health to the rest of
+ * the installation, behind the mesh guard.
+ */
+#include <stdlib.h>
+#include "base/alloc.h"
+#include "base/log.h"
+#include "services/host_parts.h"
+
+/* 127.0.0.0/8 (RFC 5735), ::1, and the name that means them. */
+bool
+lh_host_is_loopback(lh_str listen)
+{
+    lh_str host = listen;
+    size_t at;
+
+    if (lh_str_starts(listen, LH_STR("[")))
+        return lh_str_starts(listen, LH_STR("[::1]:"));
+    if (lh_str_find_char(listen, ':', &at))
+        host = lh_str_slice(listen, 0, at);
+    return lh_str_starts(host, LH_STR("127.")) || lh_str_eq_nocase(host, LH_STR("localhost"));
+}
+
+/* The gateway judges its own address, since it knows the tokens of people; the others are protected
+ * by the mesh token. */
+static lh_status
+address_check(const struct lh_host *h, struct lh_error *err)
+{
+    if (host_door_slot(h)->service->door || lh_host_is_loopback(lh_str_of(h->listen)) ||
+        lh_config_str(h->env.config, "mesh.token")[0])
+        return LH_OK;
+    return lh_fail(
+        err, LH_DENIED, "host.insecure",
+        "%s would be open to other machines at %s: set mesh.token, or listen on 127.0.0.1",
+        host_door_slot(h)->service->name, h->listen);
+}
+
+static void
+request_done(void *self, const struct lh_call *call, const struct lh_request *req,
+             const struct lh_response *res, int64_t elapsed_ns)
+{
+    const struct lh_host *h = self;
+
+    lh_log(LH_LOG_DEBUG, host_door_slot(h)->service->name, "request",
+           LH_LOG_S("method", lh_method_name(req->method)), LH_LOG_V("path", req->path),
+           LH_LOG_I("status", res->status), LH_LOG_I("elapsed_us", elapsed_ns / 1000),
+           LH_LOG_S("trace_id", call->trace.trace_id));
+}
+
+static lh_status
+daemon_guard(void *self, struct lh_call *call, struct lh_request *req, const struct lh_match *match,
+             struct lh_response *res, struct lh_error *err)
+{
+    const struct lh_host *h = self;
+
+    return lh_mesh_guard(h->env.mesh, call, req, match, res, err);
+}
+
+static void
+daemon_door(struct lh_host *h, const struct host_slot *slot, struct lh_door *out)
+{
+    h->door_router = lh_router_new();
+    host_slot_routes_add(slot, h->door_router);
+    lh_host_health_routes(h, h->door_router);
+    host_status_route(h, h->door_router);
+    *out = (struct lh_door){
+        .router = h->door_router, .guard = daemon_guard, .done = request_done, .self = h};
+}
+
+lh_status
+host_door_open(struct lh_host *h, struct lh_error *err)
+{
+    const struct host_slot *slot = host_door_slot(h);
+    LH_AUTO_BUF(address, 256);
+    struct lh_door door = {0};
+
+    LH_TRY(address_check(h, err));
+    if (slot->service->door)
+        slot->service->door(slot->self, &door);
+    else
+        daemon_door(h, slot, &door);
+
+    struct lh_server_options options = {
+        .name = slot->service->name,
+        .listen = h->listen,
+        .router = door.router,
+        .config = h->env.config,
+        .guard = door.guard,
+        .done = door.done,
+        .self = door.self,
+    };
+    LH_TRY(lh_server_start(&options, &h->server, err));
+    lh_server_address(h->server, &address);
+    free(h->url);
+    h->url = lh_asprintf("http://%s", lh_buf_cstr(&address));
+    return LH_OK;
+}
