@@ -1,0 +1,222 @@
+#include "apps/serve.h"
+
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include "base/log.h"
+#include "services/host.h"
+
+/* glibc gives every thread a heap of its own, up to eight for each core, and each keeps what it
+ * once needed. Two are enough for the few threads that allocate at once, and keep an idle lake
+ * small. */
+#define MALLOC_ARENAS 2
+
+struct arguments {
+    const char *config;
+    const char *data;
+    const char *listen;
+    bool wants_help, wants_version;
+};
+
+/* ---- command line ---- */
+
+static void
+usage_print(FILE *to, const char *program)
+{
+    fprintf(to,
+            "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT]\n\n"
+            "  --config FILE        settings; else the file that LAKEHOUSE_CONFIG names; else "
+            "defaults\n"
+            "  --data DIR           folder of the local bucket (data)\n"
+            "  --listen HOST:PORT   address; port 0 takes a free one\n",
+            program);
+}
+
+static bool
+arguments_parse(int argc, char **argv, struct arguments *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"data", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {0},
+    };
+    int option;
+
+    *out = (struct arguments){.config = getenv("LAKEHOUSE_CONFIG")};
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            out->config = optarg;
+            break;
+        case 'd':
+            out->data = optarg;
+            break;
+        case 'l':
+            out->listen = optarg;
+            break;
+        case 'h':
+            out->wants_help = true;
+            break;
+        case 'v':
+            out->wants_version = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (optind == argc)
+        return true;
+    fprintf(stderr, "%s: what is \"%s\"?\n", argv[0], argv[optind]);
+    return false;
+}
+
+/* ---- settings ---- */
+
+static lh_status
+log_level_apply(const struct lh_config *config, struct lh_error *err)
+{
+    const char *name = lh_config_str(config, "log.level");
+    enum lh_log_level level;
+
+    if (!lh_log_level_parse(lh_str_of(name), &level))
+        return lh_fail(err, LH_INVALID, "config.range",
+                       "log.level is debug, info, warn or error, not \"%s\"", name);
+    lh_log_level_set(level);
+    return LH_OK;
+}
+
+static lh_status
+settings_load(const struct arguments *a, struct lh_config **out, struct lh_error *err)
+{
+    LH_AUTO(lh_config) *config = NULL;
+
+    LH_TRY(lh_config_load(lh_host_config_tables(), a->config && a->config[0] ? a->config : NULL,
+                          &config, err));
+    LH_TRY(log_level_apply(config, err));
+    *out = lh_take(config);
+    return LH_OK;
+}
+
+/* ---- process ---- */
+
+static void
+process_prepare(const struct lh_config *config)
+{
+    umask(077);
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    /* A core file would hold tokens and keys. */
+    if (lh_host_has_secrets(config))
+        prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Blocked before any thread starts, so that every thread inherits it and only the main one ever
+ * takes a signal. */
+static void
+signals_block(sigset_t *stop)
+{
+    sigemptyset(stop);
+    sigaddset(stop, SIGTERM);
+    sigaddset(stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* From here on the signals do what they do to any process. */
+static void
+signals_release(const sigset_t *stop)
+{
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, stop, NULL);
+}
+
+static int
+exit_code(const struct lh_error *err)
+{
+    if (lh_error_is(err, "host.insecure"))
+        return LH_SERVE_INSECURE;
+    return err->status == LH_INVALID ? LH_SERVE_USAGE : LH_SERVE_FAILED;
+}
+
+static int
+fail_print(const char *program, const struct lh_error *err)
+{
+    fprintf(stderr, "%s: %s (%s)\n", program, err->text, err->reason);
+    return exit_code(err);
+}
+
+static void
+serve_until_signal(struct lh_host *host, const char *program, const sigset_t *stop)
+{
+    int signal_number = 0;
+
+    printf("listening on %s\n", lh_host_url(host));
+    fflush(stdout);
+    sigwait(stop, &signal_number);
+    signals_release(stop);
+    lh_log(LH_LOG_INFO, program, "stopping", LH_LOG_S("signal", strsignal(signal_number)));
+}
+
+static int
+serve(const struct arguments *a, const struct lh_service *const *services, const char *program)
+{
+    LH_AUTO(lh_config) *config = NULL;
+    LH_AUTO_ERROR(err);
+    struct lh_host *host = NULL;
+    sigset_t stop;
+
+    if (settings_load(a, &config, &err) != LH_OK)
+        return fail_print(program, &err);
+    process_prepare(config);
+    signals_block(&stop);
+
+    struct lh_host_options options = {
+        .services = services,
+        .config = config,
+        .data_dir = a->data ? a->data : lh_config_str(config, "data_dir"),
+        .listen = a->listen,
+    };
+    if (lh_host_start(&options, &host, &err) != LH_OK)
+        return fail_print(program, &err);
+    serve_until_signal(host, program, &stop);
+    lh_host_stop(host);
+    return LH_SERVE_STOPPED;
+}
+
+static int
+run(int argc, char **argv, const struct lh_service *const *services, const char *program)
+{
+    struct arguments a;
+
+    if (!arguments_parse(argc, argv, &a)) {
+        usage_print(stderr, program);
+        return LH_SERVE_USAGE;
+    }
+    if (a.wants_help)
+        usage_print(stdout, program);
+    else if (a.wants_version)
+        printf("lakehouse " LH_VERSION "\n");
+    else
+        return serve(&a, services, program);
+    return LH_SERVE_STOPPED;
+}
+
+int
+lh_serve_main(int argc, char **argv)
+{
+    return run(argc, argv, lh_host_all_services(), "lakehouse serve");
+}
+
+int
+lh_daemon_main(const struct lh_service *service, int argc, char **argv)
+{
+    const struct lh_service *const services[] = {service, NULL};
+
+    return run(argc, argv, services, service->name);
+}
