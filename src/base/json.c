@@ -41,7 +41,11 @@ lh_json_parse(lh_str text, json_t **out, struct lh_error *err)
 {
     const char *ptr = text.ptr != NULL ? text.ptr : "";
     json_error_t where;
+    size_t nul;
 
+    /* The parser takes a NUL between two tokens for nothing at all. */
+    if (lh_str_find_char(text, '\0', &nul))
+        return lh_fail(err, LH_INVALID, "request.json", "JSON holds a NUL at byte %zu", nul);
     if (is_too_deep(text))
         return lh_fail(err, LH_INVALID, "request.json", "JSON is nested deeper than %d levels",
                        JSON_LEVELS_MAX);
