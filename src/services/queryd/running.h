@@ -1,0 +1,41 @@
+/*
+ * running: the statements that run now, so that they can be counted, listed and stopped.
+ *
+ * Threads  all functions from any thread. An entry borrows its call until query_running_end
+ * returns. Fails    BUSY "query.too_many"; NOT_FOUND "query.unknown".
+ */
+#ifndef LH_SERVICES_QUERYD_RUNNING_H
+#define LH_SERVICES_QUERYD_RUNNING_H
+
+#include "net/call.h"
+#include "base/json.h"
+
+struct query_running;
+
+struct query_entry {
+    char id[LH_UUID_TEXT];
+    struct lh_call *call;
+    lh_str sql; /* borrowed too */
+    int64_t started_us, started_ns;
+    struct query_running *in; /* NULL: not entered */
+    struct query_entry *next, *prev;
+};
+
+struct query_running *query_running_new(size_t max);
+void query_running_free(struct query_running *r);
+
+/* Gives the entry its id. */
+lh_status query_running_begin(struct query_running *r, struct lh_call *call, lh_str sql,
+                              struct query_entry *entry, struct lh_error *err);
+void query_running_end(struct query_entry *entry);
+
+/* Who may see and stop a statement: whoever asked it, and a principal without a profile. */
+lh_status query_running_cancel(struct query_running *r, const struct lh_principal *who, lh_str id,
+                               struct lh_error *err);
+/* An array of {query_id, sql, principal, started_at, elapsed_ms, trace_id}. */
+void query_running_list(struct query_running *r, const struct lh_principal *who,
+                        struct lh_json_writer *w);
+size_t query_running_count(struct query_running *r);
+uint64_t query_running_started(struct query_running *r);
+
+#endif
