@@ -27,8 +27,7 @@ slots_build(struct lh_host *h, const struct lh_service *const *services)
     h->slots = lh_alloc_array(h->slot_count, sizeof(*h->slots));
     for (size_t i = 0; i < h->slot_count; i++) {
         host_slot_init(&h->slots[i], h, services[i]);
-        if (h->slots[i].router)
-            lh_mesh_host(h->env.mesh, services[i]->name, h->slots[i].router);
+        lh_mesh_host(h->env.mesh, services[i]->name, h->slots[i].router);
     }
 }
 
@@ -138,8 +137,8 @@ lh_host_stop(struct lh_host *h)
         return;
     if (h->server)
         lh_server_drain(h->server, lh_config_ms(h->env.config, "http.drain_timeout"));
-    services_stop(h);
     lh_server_free(h->server);
+    services_stop(h);
     lh_mesh_free(h->env.mesh);
     for (size_t i = 0; i < h->slot_count; i++)
         host_slot_fini(&h->slots[i]);

@@ -39,8 +39,6 @@ void lh_host_stop(struct lh_host *h);
 const struct lh_service *const *lh_host_all_services(void);
 /* Settings of every room and service, for lh_config_load. */
 const struct lh_config_key *const *lh_host_config_tables(void);
-/* docs/configuration.md, as it must stand in the repository. */
-void lh_host_config_reference(struct lh_buf *out);
 /* Whether the settings hold anything that must not end in a core file. */
 bool lh_host_has_secrets(const struct lh_config *config);
 
@@ -51,8 +49,8 @@ const char *lh_host_listen(const struct lh_host *h);
 /* "127.0.0.1:3100", "[::1]:0", "localhost:80": only this machine can connect. */
 bool lh_host_is_loopback(lh_str listen);
 
-/* Adds GET /healthz, /readyz and /metrics. */
-void lh_host_health_routes(struct lh_host *h, struct lh_router *r);
+/* Of every service in this process; the host itself adds GET /healthz, /readyz and /metrics to each
+ * door. */
 size_t
 lh_host_ready(struct lh_host *h, struct lh_call *call, struct lh_ready_check *checks, size_t max);
 /* Members "version", "uptime_s", "services", "memory" and "engine". */

@@ -47,24 +47,6 @@ lh_host_all_services(void)
     return services;
 }
 
-static const char reference_intro[] =
-    "# Configuration\n\n"
-    "Settings come from, each overriding the one before: the defaults below, a TOML file "
-    "(`--config FILE`, or the\n"
-    "path in `LAKEHOUSE_CONFIG`), the environment (`LAKEHOUSE_QUERY_MEMORY_LIMIT` for "
-    "`query.memory_limit`), and the\n"
-    "command line. An unknown key or a wrong type stops the start with file, line and column.\n\n"
-    "Beside the keys, the environment variable `LAKEHOUSE_TOKEN` holds one bearer token that may "
-    "write.\n\n"
-    "This page is printed by `lakehouse config reference`; a test compares the two.\n\n";
-
-void
-lh_host_config_reference(struct lh_buf *out)
-{
-    lh_buf_add_cstr(out, reference_intro);
-    lh_config_reference(lh_host_config_tables(), out);
-}
-
 static bool
 bucket_keys_in_environment(void)
 {

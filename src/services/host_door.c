@@ -57,34 +57,33 @@ daemon_guard(void *self, struct lh_call *call, struct lh_request *req, const str
     return lh_mesh_guard(h->env.mesh, call, req, match, res, err);
 }
 
-static void
-daemon_door(struct lh_host *h, const struct host_slot *slot, struct lh_door *out)
+static const struct lh_router *
+daemon_door(struct lh_host *h, const struct host_slot *slot, struct lh_door *door)
 {
     h->door_router = lh_router_new();
     host_slot_routes_add(slot, h->door_router);
-    lh_host_health_routes(h, h->door_router);
-    host_status_route(h, h->door_router);
-    *out = (struct lh_door){
-        .router = h->door_router, .guard = daemon_guard, .done = request_done, .self = h};
+    host_health_routes_add(h, h->door_router);
+    host_status_route_add(h, h->door_router);
+    *door = (struct lh_door){.guard = daemon_guard, .done = request_done, .self = h};
+    return h->door_router;
 }
 
 lh_status
 host_door_open(struct lh_host *h, struct lh_error *err)
 {
     const struct host_slot *slot = host_door_slot(h);
+    struct lh_door door = slot->door;
+    const struct lh_router *router = slot->router;
     LH_AUTO_BUF(address, 256);
-    struct lh_door door = {0};
 
     LH_TRY(address_check(h, err));
-    if (slot->service->door)
-        slot->service->door(slot->self, &door);
-    else
-        daemon_door(h, slot, &door);
+    if (!slot->service->door)
+        router = daemon_door(h, slot, &door);
 
     struct lh_server_options options = {
         .name = slot->service->name,
         .listen = h->listen,
-        .router = door.router,
+        .router = router,
         .config = h->env.config,
         .guard = door.guard,
         .done = door.done,

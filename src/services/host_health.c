@@ -244,7 +244,7 @@ static const struct lh_route status_routes[] = {
 };
 
 void
-lh_host_health_routes(struct lh_host *h, struct lh_router *r)
+host_health_routes_add(struct lh_host *h, struct lh_router *r)
 {
     if (!h->health_body)
         h->health_body =
@@ -255,7 +255,7 @@ lh_host_health_routes(struct lh_host *h, struct lh_router *r)
 }
 
 void
-host_status_route(struct lh_host *h, struct lh_router *r)
+host_status_route_add(struct lh_host *h, struct lh_router *r)
 {
     lh_router_add(r, status_routes, h);
 }

@@ -20,8 +20,9 @@ struct host_route;
 struct host_slot {
     struct lh_host *host;
     const struct lh_service *service;
-    struct lh_router *router; /* its routes; NULL for a service that is a door of its own */
+    struct lh_router *router; /* its routes; of a service that is a door, those of the process */
     struct host_route *routes;
+    struct lh_door door;
     void *self;             /* what start gave; read only while is_running */
     atomic_bool is_running; /* from the end of start to the beginning of stop */
 };
@@ -80,7 +81,9 @@ char *host_listen_configured(const struct lh_config *config, const char *service
 lh_status host_door_open(struct lh_host *h, struct lh_error *err);
 /* The service that faces the network: the one with a door, else the only or last one. */
 const struct host_slot *host_door_slot(const struct lh_host *h);
-void host_status_route(struct lh_host *h, struct lh_router *r);
+/* GET /healthz, /readyz and /metrics; and /v1/status for a process without a gateway. */
+void host_health_routes_add(struct lh_host *h, struct lh_router *r);
+void host_status_route_add(struct lh_host *h, struct lh_router *r);
 
 /* NULL while nobody has asked for it. */
 struct lh_engine *host_engine_find(struct lh_host *h, enum lh_engine_kind kind);

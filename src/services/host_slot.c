@@ -50,13 +50,13 @@ route_count(const struct lh_route *routes)
     return n;
 }
 
+/* A door fills its router itself, once it has started. */
 static void
 slot_routes_build(struct host_slot *slot)
 {
     const struct lh_route *routes = slot->service->routes;
-    size_t n = route_count(routes);
+    size_t n = slot->service->door ? 0 : route_count(routes);
 
-    slot->router = lh_router_new();
     slot->routes = lh_alloc_array(n + 1, sizeof(*slot->routes));
     for (size_t i = 0; i < n; i++) {
         struct host_route *r = &slot->routes[i];
@@ -79,8 +79,8 @@ host_slot_init(struct host_slot *slot, struct lh_host *host, const struct lh_ser
 {
     slot->host = host;
     slot->service = service;
-    if (!service->door)
-        slot_routes_build(slot);
+    slot->router = lh_router_new();
+    slot_routes_build(slot);
 }
 
 void
@@ -101,6 +101,10 @@ host_slot_start(struct host_slot *slot, const struct lh_env *env, struct lh_erro
 {
     if (slot->service->start(env, &slot->self, err) != LH_OK)
         return lh_error_wrap(err, "%s does not start", slot->service->name);
+    if (slot->service->door) {
+        slot->service->door(slot->self, slot->router, &slot->door);
+        host_health_routes_add(slot->host, slot->router);
+    }
     atomic_store_explicit(&slot->is_running, true, memory_order_release);
     lh_log(LH_LOG_DEBUG, slot->service->name, "started");
     return LH_OK;

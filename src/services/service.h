@@ -41,9 +41,8 @@ struct lh_ready_check {
     const char *service; /* filled in by the host when the service leaves it NULL */
 };
 
-/* What stands between the network and a service that is a door of its own: the gateway. */
+/* What stands between the network and the routes of a service that is a door of its own: the gateway. */
 struct lh_door {
-    const struct lh_router *router;
     lh_server_guard guard;
     lh_server_done done;
     void *self; /* for both */
@@ -61,8 +60,9 @@ struct lh_service {
     size_t (*ready)(void *self, struct lh_call *call, struct lh_ready_check *checks, size_t max);
     /* Members of its object in /v1/status; may be NULL. */
     void (*status)(void *self, struct lh_json_writer *w);
-    /* NULL: its routes are called through the mesh, and behind lh_mesh_guard when it has a process of its own. */
-    void (*door)(void *self, struct lh_door *out);
+    /* Adds what outsiders may call, `routes` included, to the router of the process, once after start. NULL: its routes are called through
+     * the mesh, and behind lh_mesh_guard when it has a process of its own. */
+    void (*door)(void *self, struct lh_router *router, struct lh_door *out);
 };
 
 extern const struct lh_service lh_storaged, lh_catalogd, lh_ingestd, lh_queryd, lh_journald,

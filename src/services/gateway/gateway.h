@@ -16,7 +16,6 @@
 
 struct gateway {
     struct lh_env env;
-    struct lh_router *router;
     struct gateway_auth *auth;
     struct gateway_origin *origin;
     struct gateway_rate *rate;

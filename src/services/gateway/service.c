@@ -96,20 +96,6 @@ idempotency_open(struct gateway *g, struct lh_error *err)
     return gateway_idempotency_open(&options, &g->idempotency, err);
 }
 
-static void
-router_build(struct gateway *g)
-{
-    bool has_cors = gateway_origin_has_cors(g->origin);
-
-    g->forward = gateway_forward_new(&g->env, g->idempotency, lh_host_all_services());
-    g->router = lh_router_new();
-    lh_router_add(g->router, gateway_routes, g);
-    lh_router_add(g->router, gateway_unbuilt_routes, g);
-    lh_host_health_routes(g->env.host, g->router);
-    gateway_forward_routes_add(g->forward, g->router, has_cors ? gateway_origin_preflight : NULL,
-                               g->origin);
-}
-
 static lh_status
 gateway_build(struct gateway *g, struct lh_error *err)
 {
@@ -124,7 +110,7 @@ gateway_build(struct gateway *g, struct lh_error *err)
     g->has_access_log = lh_config_bool(config, "gateway.access_log");
     g->catalog = lh_catalog_client_new(g->env.mesh);
     LH_TRY(idempotency_open(g, err));
-    router_build(g);
+    g->forward = gateway_forward_new(&g->env, g->idempotency, lh_host_all_services());
     return LH_OK;
 }
 
@@ -149,7 +135,6 @@ gateway_stop(void *self)
 {
     struct gateway *g = self;
 
-    lh_router_free(g->router);
     gateway_forward_free(g->forward);
     gateway_idempotency_close(g->idempotency);
     lh_catalog_client_free(g->catalog);
@@ -169,12 +154,16 @@ gateway_status(void *self, struct lh_json_writer *w)
 }
 
 static void
-gateway_door(void *self, struct lh_door *out)
+gateway_door(void *self, struct lh_router *router, struct lh_door *out)
 {
     struct gateway *g = self;
+    bool has_cors = gateway_origin_has_cors(g->origin);
 
-    *out = (struct lh_door){
-        .router = g->router, .guard = gateway_guard, .done = gateway_done, .self = g};
+    lh_router_add(router, gateway_routes, g);
+    lh_router_add(router, gateway_unbuilt_routes, g);
+    gateway_forward_routes_add(g->forward, router, has_cors ? gateway_origin_preflight : NULL,
+                               g->origin);
+    *out = (struct lh_door){.guard = gateway_guard, .done = gateway_done, .self = g};
 }
 
 const struct lh_service lh_gateway = {
