@@ -181,6 +181,8 @@ a_wrong_type_is_placed_at_its_value(void **state)
                    "lake.toml:2:16: query.spill_folder must be a string, not an integer");
     assert_refused("mesh.is_open = 1", "config.type",
                    "lake.toml:1:16: mesh.is_open must be true or false, not an integer");
+    assert_refused("query.threads = true", "config.type",
+                   "lake.toml:1:17: query.threads must be an integer, not a boolean");
     assert_refused("sampling = inf", "config.type",
                    "lake.toml:1:12: sampling must be a finite number, "
                    "not a floating-point number");

@@ -1,7 +1,7 @@
 #include "base/encoding.h"
 
-static int
-hex_value(char c)
+int
+base_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -16,7 +16,7 @@ hex_value(char c)
 static int
 hex_byte(const char *p)
 {
-    int high = hex_value(p[0]), low = hex_value(p[1]);
+    int high = base_hex_value(p[0]), low = base_hex_value(p[1]);
 
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/file.h"
 
 static char *folder;
@@ -70,6 +71,23 @@ what_is_written_is_read(void **state)
     assert_ok(lh_file_read(path, 100, &out, &err), err);
     assert_str(lh_buf_str(&out), "had second");
     assert_int_equal(entry_count(folder), 1);
+}
+
+static void
+a_path_may_be_relative(void **state)
+{
+    LH_AUTO_CHARS path = at("relative");
+    char before[4096];
+    LH_AUTO_BUF(out, 100);
+    LH_AUTO_ERROR(err);
+
+    (void)state;
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(folder), 0);
+    write_text("relative", "text");
+    assert_int_equal(chdir(before), 0);
+    assert_ok(lh_file_read(path, 100, &out, &err), err);
+    assert_str(lh_buf_str(&out), "text");
 }
 
 static void
@@ -215,6 +233,28 @@ removing_what_is_absent_or_a_plain_file_is_fine(void **state)
     assert_int_equal(entry_count(folder), 0);
 }
 
+#ifdef LH_FAULTS
+static void
+a_write_that_breaks_off_keeps_the_old_file(void **state)
+{
+    LH_AUTO_CHARS path = at("file");
+    LH_AUTO_BUF(out, 100);
+    LH_AUTO_ERROR(err);
+
+    (void)state;
+    write_text(path, "old");
+    lh_fault_rules_set("file.write_atomic.before_write=nospace@1;"
+                       "file.write_atomic.before_rename=error@1");
+    assert_fails(lh_file_write_atomic(path, lh_bytes_of("new", 3), 0644, &err), LH_NO_SPACE,
+                 "fault.injected", err);
+    assert_fails(lh_file_write_atomic(path, lh_bytes_of("new", 3), 0644, &err), LH_IO,
+                 "fault.injected", err);
+    assert_int_equal(entry_count(folder), 1);
+    assert_ok(lh_file_read(path, 100, &out, &err), err);
+    assert_str(lh_buf_str(&out), "old");
+}
+#endif
+
 #define test_in_folder(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int
@@ -222,6 +262,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         test_in_folder(what_is_written_is_read),
+        test_in_folder(a_path_may_be_relative),
         test_in_folder(a_file_is_made_with_the_mode_asked_for),
         test_in_folder(reading_stops_at_the_limit),
         test_in_folder(files_that_do_not_know_their_size_are_read_too),
@@ -231,6 +272,9 @@ main(void)
         test_in_folder(folders_are_made_with_their_parents),
         test_in_folder(removing_a_tree_does_not_follow_links),
         test_in_folder(removing_what_is_absent_or_a_plain_file_is_fine),
+#ifdef LH_FAULTS
+        test_in_folder(a_write_that_breaks_off_keeps_the_old_file),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/abort.h"
+#include "base/encoding.h"
 #include "base/time.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -108,18 +109,6 @@ lh_uuid_format(lh_uuid id, char text[LH_UUID_TEXT])
     return text;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool
 is_uuid_hyphen(size_t at)
 {
@@ -140,7 +129,7 @@ lh_uuid_parse(lh_str s, lh_uuid *out)
                 return false;
             continue;
         }
-        int v = hex_value(s.ptr[i]);
+        int v = base_hex_value(s.ptr[i]);
         if (v < 0)
             return false;
         id.bytes[digit / 2] = (uint8_t)(id.bytes[digit / 2] << 4 | v);
@@ -208,7 +197,7 @@ static bool
 is_lower_hex(lh_str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (hex_value(s.ptr[i]) < 0 || (s.ptr[i] >= 'A' && s.ptr[i] <= 'F'))
+        if (base_hex_value(s.ptr[i]) < 0 || (s.ptr[i] >= 'A' && s.ptr[i] <= 'F'))
             return false;
     return true;
 }
@@ -247,7 +236,7 @@ lh_trace_parse(lh_str traceparent, struct lh_trace *t)
         return false;
     (void)lh_str_copy(t->trace_id, sizeof(t->trace_id), trace);
     hex_random(t->span_id, 8);
-    t->is_sampled = (hex_value(flags.ptr[1]) & 1) != 0;
+    t->is_sampled = (base_hex_value(flags.ptr[1]) & 1) != 0;
     return true;
 }
 

@@ -63,7 +63,8 @@ lh_status lh_fail_errno(struct lh_error *err, int errnum, const char *fmt, ...)
 /* Attaches extra answer members: `json_object_text` is copied. No-op on NULL err. */
 void lh_error_extra_set(struct lh_error *err, const char *json_object_text);
 
-/* Puts "context: " before the text, keeping status, reason and extra. Returns err->status. */
+/* Puts "context: " before the text, keeping status, reason and extra. Returns err->status;
+ * BUG for a NULL err, which knows no status to keep: wrap only errors of your own. */
 lh_status
 lh_error_wrap(struct lh_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

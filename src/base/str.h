@@ -63,7 +63,7 @@ bool lh_str_find_char(lh_str s, char c, size_t *at);
  * end. */
 bool lh_str_cut(lh_str *s, char sep, lh_str *head);
 /* Takes the next `sep`-separated part off `*rest`; false when there is none left. Empty parts
- * count. */
+ * count, and "" is one of them; only LH_STR_NONE is none. */
 bool lh_str_next(lh_str *rest, char sep, lh_str *part);
 bool lh_str_is_utf8(lh_str s);
 /* The longest prefix of at most `max` bytes that does not split a UTF-8 sequence. */

@@ -103,8 +103,8 @@ well_formed_utf8_is_accepted(void **state)
         "\xEF\xBF\xBF",
         "\xF0\x90\x80\x80",
         "\xF4\x8F\xBF\xBF",
-        "12345678\xE2\x82\xAC"
-        "12345678",
+        ("12345678\xE2\x82\xAC"
+         "12345678"),
     };
 
     (void)state;
