@@ -27,7 +27,10 @@ struct lh_client_request {
     lh_bytes body;
     struct lh_source *body_source; /* instead of body: streamed */
     size_t answer_max;             /* bytes of a buffered answer; 0: 64 MiB */
-    struct lh_sink *answer_sink; /* instead of buffering: status, headers and bytes as they come */
+    /* Instead of buffering: status, headers and bytes as they come, and the end when it was begun.
+     */
+    struct lh_sink *answer_sink;
+    int64_t connect_timeout_ms; /* 0: 5 s */
 };
 
 struct lh_client_answer {

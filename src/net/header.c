@@ -39,13 +39,14 @@ net_header_is_token(lh_str name)
 lh_str
 net_header_value_safe(struct lh_arena *arena, lh_str value)
 {
-    char *copy = lh_arena_cstr(arena, value);
+    lh_str text = lh_str_trim(value);
+    char *copy = lh_arena_cstr(arena, text);
 
-    for (size_t i = 0; i < value.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         if (char_is_unsafe((unsigned char)copy[i]))
             copy[i] = ' ';
     }
-    return lh_str_trim((lh_str){copy, value.len});
+    return (lh_str){copy, text.len};
 }
 
 bool

@@ -173,6 +173,5 @@ lh_response_is_complete(const struct lh_response *r)
 void
 lh_response_end(struct lh_response *r)
 {
-    if (r->status)
-        r->sink.end(r->sink.self, lh_response_is_complete(r));
+    r->sink.end(r->sink.self, lh_response_is_complete(r));
 }

@@ -15,6 +15,7 @@ struct worker {
 struct net_workers {
     struct worker *list;
     size_t count; /* of started threads */
+    size_t joined;
     size_t queue_max;
     struct lh_metric *queued;
     struct lh_metric *running;
@@ -151,15 +152,21 @@ net_workers_close(struct net_workers *p)
 }
 
 void
+net_workers_join(struct net_workers *p)
+{
+    net_workers_close(p);
+    for (; p->joined < p->count; p->joined++)
+        lh_thread_join(p->list[p->joined].thread);
+}
+
+void
 net_workers_free(struct net_workers *p)
 {
     if (!p)
         return;
-    net_workers_close(p);
-    for (size_t i = 0; i < p->count; i++) {
-        lh_thread_join(p->list[i].thread);
+    net_workers_join(p);
+    for (size_t i = 0; i < p->count; i++)
         pthread_cond_destroy(&p->list[i].given);
-    }
     pthread_mutex_destroy(&p->state.lock);
     free(p->list);
     free(p);

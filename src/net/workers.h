@@ -34,7 +34,8 @@ lh_status net_workers_start(const struct net_workers_options *options, struct ne
 bool net_workers_push(struct net_workers *w, struct net_job *job);
 /* Refuses further jobs; those in the queue still run. */
 void net_workers_close(struct net_workers *w);
-/* Closes, waits for every job to end, and releases. */
-void net_workers_free(struct net_workers *w);
+/* Closes and waits for every job to end. Pushing is still safe, and still refused. */
+void net_workers_join(struct net_workers *w);
+void net_workers_free(struct net_workers *w); /* joins first */
 
 #endif
