@@ -1,21 +1,25 @@
 /*
  * bucket: objects in a named place. One interface, several backends.
  *
- * An object is immutable bytes under a key with an ETag, a size and a time; putting again replaces it as a whole, never in part.
- * What a successful put returns is durable (file and folder are synced). Readers see the old object or the new one.
+ * An object is immutable bytes under a key with an ETag, a size and a time; putting again replaces
+ * it as a whole, never in part. What a successful put returns is durable (file and folder are
+ * synced). Readers see the old object or the new one.
  *
- * Conditions   if_absent (`If-None-Match: *`) and if_match are atomic against every other process that writes the bucket;
- *              the loser gets CONFLICT "store.precondition". They are what the catalog's commits stand on.
- * Checksums    a put computes SHA-256 of the whole and CRC-32C of each block; every read is checked against the blocks it
- *              touches and fails with CORRUPT "store.checksum" rather than return bytes that were not written. Blocks that were
- *              proven once while a file stays as it is (device, inode, size, change time) are not proven again.
- * Fails        NOT_FOUND "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition"; TOO_BIG "store.object_too_big";
- *              NO_SPACE; DENIED "store.read_only"; BUSY "store.too_many_puts"; CORRUPT; UNAVAILABLE; IO.
- * Threads      a bucket may be used by all threads; a reader or upload by one at a time.
+ * Conditions   if_absent (`If-None-Match: *`) and if_match are atomic against every other process
+ * that writes the bucket; the loser gets CONFLICT "store.precondition". They are what the catalog's
+ * commits stand on. Checksums    a put computes SHA-256 of the whole and CRC-32C of each block;
+ * every read is checked against the blocks it touches and fails with CORRUPT "store.checksum"
+ * rather than return bytes that were not written. Blocks that were proven once while a file stays
+ * as it is (device, inode, size, change time) are not proven again. Fails        NOT_FOUND
+ * "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition"; TOO_BIG
+ * "store.object_too_big"; NO_SPACE; DENIED "store.read_only"; BUSY "store.too_many_puts"; CORRUPT;
+ * UNAVAILABLE; IO. Threads      a bucket may be used by all threads; a reader or upload by one at a
+ * time.
  */
 #ifndef LH_STORE_BUCKET_H
 #define LH_STORE_BUCKET_H
 
+#include "base/buf.h"
 #include "base/hash.h"
 #include "net/call.h"
 #include "store/key.h"
@@ -25,7 +29,7 @@
 struct lh_bucket; /* owned by the store (store/store.h) */
 
 struct lh_object_info {
-    char etag[LH_ETAG_MAX]; /* without quotes */
+    char etag[LH_ETAG_MAX];     /* without quotes */
     char sha256[LH_SHA256_HEX]; /* "" when the backend does not know it */
     char content_type[64];
     uint64_t size_bytes;
@@ -34,10 +38,11 @@ struct lh_object_info {
 
 struct lh_put_options {
     bool if_absent;
-    const char *if_match;        /* ETag, or NULL */
-    const char *content_type;    /* NULL: application/octet-stream */
-    const char *expected_sha256; /* hex; another content is INVALID "store.checksum_mismatch"; or NULL */
-    uint64_t size_max;           /* 0: the bucket's limit */
+    const char *if_match;     /* ETag, or NULL */
+    const char *content_type; /* NULL: application/octet-stream */
+    const char
+        *expected_sha256; /* hex; another content is INVALID "store.checksum_mismatch"; or NULL */
+    uint64_t size_max;    /* 0: the bucket's limit */
 };
 
 const char *lh_bucket_name(const struct lh_bucket *b);
@@ -47,17 +52,18 @@ const char *lh_bucket_name(const struct lh_bucket *b);
 lh_status lh_object_put(struct lh_bucket *b, struct lh_call *call, lh_str key, lh_bytes bytes,
                         const struct lh_put_options *options, struct lh_object_info *info,
                         struct lh_error *err);
-/* Takes the file at `path` as the object: a local bucket on the same file system renames it (the path is gone after success), others copy
- * it and unlink it. On failure the file stays. `info->sha256` is computed on the way. */
-lh_status lh_object_put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path,
-                             const struct lh_put_options *options, struct lh_object_info *info,
-                             struct lh_error *err);
+/* Takes the file at `path` as the object: a local bucket on the same file system renames it (the
+ * path is gone after success), others copy it and unlink it. On failure the file stays.
+ * `info->sha256` is computed on the way. */
+lh_status lh_object_put_file(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                             const char *path, const struct lh_put_options *options,
+                             struct lh_object_info *info, struct lh_error *err);
 
 /* Bytes as they come: begin, write…, commit. Freeing an uncommitted upload leaves no trace. */
 struct lh_upload;
-lh_status lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
-                          const struct lh_put_options *options, struct lh_upload **out,
-                          struct lh_error *err);
+lh_status
+lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err);
 lh_status lh_upload_write(struct lh_upload *u, lh_bytes bytes, struct lh_error *err);
 lh_status lh_upload_commit(struct lh_upload *u, struct lh_object_info *info, struct lh_error *err);
 void lh_upload_free(struct lh_upload *u);
@@ -76,14 +82,15 @@ lh_status lh_object_get(struct lh_bucket *b, struct lh_call *call, lh_str key, s
 
 /* One version of an object, pinned: replacing or deleting the key does not disturb a reader. */
 struct lh_reader_at;
-lh_status lh_object_open(struct lh_bucket *b, struct lh_call *call, lh_str key,
-                         struct lh_reader_at **out, struct lh_object_info *info,
-                         struct lh_error *err);
+lh_status
+lh_object_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_reader_at **out,
+               struct lh_object_info *info, struct lh_error *err);
 /* Exactly n bytes from offset; past the end is INVALID "store.range". Checked. Any thread. */
 lh_status lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to,
                             size_t n, struct lh_error *err);
-/* A descriptor for sendfile over [offset, offset + length), proven against the checksums before it is given out; -1 in *fd
- * when the backend has none, and the caller reads instead. The caller closes it. */
+/* A descriptor for sendfile over [offset, offset + length), proven against the checksums before it
+ * is given out; -1 in *fd when the backend has none, and the caller reads instead. The caller
+ * closes it. */
 lh_status lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
                             uint64_t length, int *fd, struct lh_error *err);
 void lh_reader_at_free(struct lh_reader_at *r);
@@ -113,8 +120,8 @@ LH_AUTO_DEFINE(lh_object_list)
 
 /* ---- what a bucket can do ---- */
 
-/* Proven by doing it (a scratch object under _probe/), not by believing: create-if-absent, compare-and-swap, range, list,
- * checksums. `detail` says what failed. */
+/* Proven by doing it (a scratch object under _probe/), not by believing: create-if-absent,
+ * compare-and-swap, range, list, checksums. `detail` says what failed. */
 struct lh_bucket_health {
     bool is_reachable, can_write, has_create_if_absent, has_compare_and_swap, has_range, has_list,
         has_checksums;

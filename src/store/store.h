@@ -1,8 +1,9 @@
 /*
  * store: the buckets of this installation, by name.
  *
- * `primary` always exists: a local folder <data>/primary unless the configuration says otherwise. More buckets come from `[[bucket]]` tables or, at
- * run time, from lh_store_bucket_add, which records them as `_storage/buckets/<name>.json` in primary so that every process finds them.
+ * `primary` always exists: a local folder <data>/primary unless the configuration says otherwise.
+ * More buckets come from `[[bucket]]` tables or, at run time, from lh_store_bucket_add, which
+ * records them as `_storage/buckets/<name>.json` in primary so that every process finds them.
  * Buckets are never unloaded while the store lives; a removed one answers NOT_FOUND.
  *
  * Layout   ../../docs/formats/layout.md
@@ -35,17 +36,18 @@ struct lh_bucket_spec {
 };
 lh_status lh_store_bucket_add(struct lh_store *s, struct lh_call *call,
                               const struct lh_bucket_spec *spec, struct lh_error *err);
-/* The objects stay where they are. DENIED "store.bucket_protected" for primary and configured ones. */
-lh_status lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name,
-                                 struct lh_error *err);
+/* The objects stay where they are. DENIED "store.bucket_protected" for primary and configured ones.
+ */
+lh_status
+lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err);
 /* Calls `visit` for every bucket, primary first. */
-lh_status lh_store_buckets(struct lh_store *s, struct lh_call *call,
-                           void (*visit)(void *self, struct lh_bucket *b,
-                                         const struct lh_bucket_spec *spec),
-                           void *self, struct lh_error *err);
+lh_status
+lh_store_buckets(struct lh_store *s, struct lh_call *call,
+                 void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec),
+                 void *self, struct lh_error *err);
 
-/* A folder on the data disk for files in progress (uploads, Parquet being written, DuckDB spill). Emptied at start of the process that
- * owns it; each process has its own. Borrowed. */
+/* A folder on the data disk for files in progress (uploads, Parquet being written, DuckDB spill).
+ * Emptied at start of the process that owns it; each process has its own. Borrowed. */
 const char *lh_store_spool_dir(struct lh_store *s);
 /* A fresh file there: `path` gets its name, the descriptor is open for reading and writing. */
 lh_status lh_store_spool_file(struct lh_store *s, const char *suffix, char *path, size_t path_size,

@@ -1,0 +1,117 @@
+/*
+ * backend: what a kind of bucket has to bring, and what the functions of bucket.h do for all kinds.
+ *
+ * bucket.c checks keys, limits and the call, counts and measures, and then calls the backend. A
+ * backend stores bytes: its structs begin with the ones declared here, it fills `info`, and it may
+ * take for granted that keys are well-formed and that one thread at a time uses an upload. Read
+ * operations of one reader may come from many threads at once.
+ */
+#ifndef LH_STORE_BACKEND_H
+#define LH_STORE_BACKEND_H
+
+#include "base/metrics.h"
+#include "store/bucket.h"
+#include "store/limits.h"
+
+struct object_lister;
+
+struct bucket_ops {
+    const char *backend; /* "local" */
+
+    lh_status (*upload_begin)(struct lh_bucket *b, lh_str key, const struct lh_put_options *options,
+                              struct lh_upload **out, struct lh_error *err);
+    lh_status (*upload_write)(struct lh_upload *u, lh_bytes bytes, struct lh_error *err);
+    lh_status (*upload_commit)(struct lh_upload *u, struct lh_object_info *info,
+                               struct lh_error *err);
+    void (*upload_free)(struct lh_upload *u);
+
+    /* `size_max` is the limit that holds for this key. */
+    lh_status (*put_file)(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path,
+                          const struct lh_put_options *options, uint64_t size_max,
+                          struct lh_object_info *info, struct lh_error *err);
+    lh_status (*remove)(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+                        struct lh_error *err);
+
+    lh_status (*head)(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                      struct lh_object_info *info, struct lh_error *err);
+    lh_status (*open)(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                      struct lh_reader_at **out, struct lh_error *err);
+    /* The range is within the object. */
+    lh_status (*read)(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to,
+                      size_t n, struct lh_error *err);
+    lh_status (*file)(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
+                      uint64_t length, int *fd, struct lh_error *err);
+    void (*reader_free)(struct lh_reader_at *r);
+
+    /* Hands keys in byte order to object_lister_add until it is full. */
+    lh_status (*list)(struct lh_bucket *b, struct lh_call *call, struct object_lister *l,
+                      struct lh_error *err);
+    void (*free)(struct lh_bucket *b);
+};
+
+enum bucket_op { BUCKET_PUT, BUCKET_GET, BUCKET_HEAD, BUCKET_DELETE, BUCKET_LIST, BUCKET_OP_COUNT };
+
+/* Series of one bucket, looked up once. */
+struct bucket_metrics {
+    struct lh_metric *count[BUCKET_OP_COUNT], *failures[BUCKET_OP_COUNT], *seconds[BUCKET_OP_COUNT];
+    struct lh_metric *read_bytes, *written_bytes, *checksum_failures;
+    struct lh_metric *proven_hits, *proven_misses; /* blocks */
+};
+
+struct lh_bucket {
+    const struct bucket_ops *ops;
+    char *name;
+    struct store_limits *limits; /* shared by the buckets of a store */
+    struct bucket_metrics metrics;
+};
+
+struct lh_upload {
+    struct lh_bucket *bucket;
+    struct lh_call *call;
+    char key[LH_KEY_MAX + 1];
+    uint64_t size_bytes, size_max;
+    int64_t began_ns;
+    lh_status outcome; /* the first failure */
+    bool is_over;      /* failed or committed: nothing may follow */
+};
+
+struct lh_reader_at {
+    struct lh_bucket *bucket;
+    char key[LH_KEY_MAX + 1];
+    struct lh_object_info info;
+};
+
+void bucket_init(struct lh_bucket *b, const struct bucket_ops *ops, const char *name,
+                 struct store_limits *limits);
+void bucket_fini(struct lh_bucket *b);
+void bucket_free(struct lh_bucket *b); /* through its backend; NULL is fine */
+
+/* ---- refusals that sound the same from every backend ---- */
+
+lh_status bucket_fail_no_object(const struct lh_bucket *b, lh_str key, struct lh_error *err);
+/* `found` NULL: there is no such object. */
+lh_status bucket_fail_precondition(const struct lh_bucket *b, lh_str key, const char *wanted,
+                                   const char *found, struct lh_error *err);
+/* Counts the failure. */
+lh_status
+bucket_fail_checksum(const struct lh_bucket *b, lh_str key, const char *what, struct lh_error *err);
+
+/* True when `etag` meets an if_match condition: equal, or the condition is "*". */
+bool bucket_etag_meets(const char *if_match, const char *etag);
+
+/* ---- listing ---- */
+
+/* Collects one page: a backend offers keys in byte order, the lister keeps those that belong to it.
+ */
+struct object_lister {
+    lh_str prefix, after;
+    size_t limit;
+    size_t capacity;
+    struct lh_object_list *list;
+};
+
+/* False when the page is full: has_more is set and the backend stops. */
+bool object_lister_has_room(struct object_lister *l);
+void object_lister_add(struct object_lister *l, lh_str key, const struct lh_object_info *info);
+
+#endif

@@ -1,0 +1,674 @@
+/*
+ * The list of buckets lives in memory and only grows, so a pointer to a bucket stays good while the
+ * store lives. Buckets of the configuration are opened at the start; those added at run time are
+ * records in primary, read again after a second at the latest, so that what one process adds or
+ * removes the others see. No I/O happens under the lock: a bucket is opened first and then entered,
+ * and when another thread was faster its bucket is taken and ours closed.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/thread.h"
+#include "base/time.h"
+#include "store/local.h"
+#include "store/record.h"
+
+#define RECORD_FRESH_MS 1000
+#define PRIMARY "primary"
+
+static const struct lh_config_key bucket_fields[] = {
+    {"name", LH_CONFIG_STR, NULL, 0, 0, "The bucket's name, as S3 names buckets.", NULL, false},
+    {"backend", LH_CONFIG_STR, "local", 0, 0, "What keeps the objects: local.", NULL, false},
+    {"root", LH_CONFIG_STR, "", 0, 0,
+     "The folder of a local bucket; empty: buckets/<name> in the data folder.", NULL, false},
+    {0},
+};
+
+static const struct lh_config_key limit_fields[] = {
+    {"prefix", LH_CONFIG_STR, NULL, 0, 0, "Keys that begin with this.", NULL, false},
+    {"size_max", LH_CONFIG_SIZE, NULL, 0, 0, "The most bytes one such object may have.", NULL,
+     false},
+    {0},
+};
+
+const struct lh_config_key lh_store_config[] = {
+    {"store.object_max", LH_CONFIG_SIZE, "1TiB", 1, INT64_MAX,
+     "The most bytes one object may have in any bucket.", NULL, false},
+    {"store.puts_max", LH_CONFIG_I64, "64", 1, 100000,
+     "How many puts may run at once; one more is told to come back later.", NULL, false},
+    {"store.proven_max", LH_CONFIG_I64, "16384", 1, 100000000,
+     "How many files are remembered as proven against their checksums.", NULL, false},
+    {"store.bucket_roots", LH_CONFIG_LIST, "[]", 0, 0,
+     "Folders that local buckets added at run time must lie in; empty: anywhere.", NULL, false},
+    {"store.limit", LH_CONFIG_TABLES, NULL, 0, 0, "Smaller limits for keys with a prefix.",
+     limit_fields, false},
+    {"bucket", LH_CONFIG_TABLES, NULL, 0, 0,
+     "Buckets beside primary, or primary itself in another place.", bucket_fields, false},
+    {0},
+};
+
+struct entry {
+    struct entry *next;
+    struct lh_bucket *bucket;
+    struct store_spec spec;
+    bool is_configured;
+    /* under the store's lock */
+    bool is_removed;
+    int64_t fresh_until_ms; /* of a run-time bucket: its record was seen */
+};
+
+struct lh_store {
+    char *data_dir; /* absolute */
+    const struct lh_config *config;
+    struct store_limits limits;
+    struct store_proven *proven;
+    struct lh_bucket *primary;
+    int spools_fd;
+    struct store_claim spool;
+    char *spool_path;
+    struct {
+        pthread_mutex_t mutex;
+        struct entry *first;
+    } lock;
+};
+
+/* ---- the list ---- */
+
+static lh_status
+fail_no_bucket(lh_str name, struct lh_error *err)
+{
+    return lh_fail(err, LH_NOT_FOUND, "store.no_bucket", "there is no bucket '%.*s'",
+                   LH_FMT(lh_str_fit(name, 80)));
+}
+
+static void
+entry_free(struct entry *e)
+{
+    bucket_free(e->bucket);
+    store_spec_fini(&e->spec);
+    free(e);
+}
+
+/* The living one of that name. Under the lock. */
+static struct entry *
+entry_find(struct lh_store *s, lh_str name)
+{
+    struct entry *e = s->lock.first;
+
+    while (e && (e->is_removed || !lh_str_eq(lh_str_of(e->spec.name), name)))
+        e = e->next;
+    return e;
+}
+
+/* One of that very description, living or not. Under the lock. */
+static struct entry *
+entry_find_same(struct lh_store *s, const struct lh_bucket_spec *spec)
+{
+    struct entry *e = s->lock.first;
+
+    for (; e; e = e->next) {
+        struct lh_bucket_spec view = store_spec_view(&e->spec);
+        if (store_spec_eq(&view, spec))
+            break;
+    }
+    return e;
+}
+
+static void
+entry_retire(struct lh_store *s, lh_str name)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = entry_find(s, name);
+
+    if (e && !e->is_configured)
+        e->is_removed = true;
+}
+
+static void
+entry_revive(struct lh_store *s, struct entry *e)
+{
+    struct entry *other = entry_find(s, lh_str_of(e->spec.name));
+
+    if (other && other != e)
+        other->is_removed = true;
+    e->is_removed = false;
+    e->fresh_until_ms = lh_time_mono_ms() + RECORD_FRESH_MS;
+}
+
+static lh_status
+backend_open(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bucket **out,
+             struct lh_error *err)
+{
+    const struct local_bucket_options o = {
+        .name = spec->name, .root = spec->root, .limits = &s->limits, .proven = s->proven};
+
+    if (strcmp(spec->backend, "local") != 0)
+        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
+                       "bucket '%s' asks for the backend '%.80s'; there is: local", spec->name,
+                       spec->backend);
+    return local_bucket_open(&o, out, err);
+}
+
+/* Opens and enters the bucket, or finds the one that is there by now. */
+static lh_status
+entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_configured,
+           struct lh_bucket **out, struct lh_error *err)
+{
+    struct entry *e = LH_NEW(struct entry), *same;
+    lh_status status = backend_open(s, spec, &e->bucket, err);
+
+    if (status != LH_OK) {
+        free(e);
+        return status;
+    }
+    store_spec_init(&e->spec, spec);
+    e->is_configured = is_configured;
+    {
+        LH_AUTO_LOCK(&s->lock.mutex);
+        same = entry_find_same(s, spec);
+        if (!same) {
+            e->next = s->lock.first;
+            s->lock.first = e;
+        }
+        entry_revive(s, same ? same : e);
+        *out = same ? same->bucket : e->bucket;
+    }
+    if (same)
+        entry_free(e);
+    return LH_OK;
+}
+
+/* ---- opening ---- */
+
+static bool
+spec_of_config(struct lh_store *s, const struct lh_config *table, struct lh_bucket_spec *out,
+               char root[PATH_MAX])
+{
+    const char *given = lh_config_str(table, "root");
+
+    out->name = lh_config_str(table, "name");
+    out->backend = lh_config_str(table, "backend");
+    out->root = root;
+    if (*given == '\0' && strcmp(out->name, PRIMARY) == 0)
+        return snprintf(root, PATH_MAX, "%s/" PRIMARY, s->data_dir) < PATH_MAX;
+    if (*given == '\0')
+        return snprintf(root, PATH_MAX, "%s/buckets/%s", s->data_dir, out->name) < PATH_MAX;
+    if (*given != '/')
+        return snprintf(root, PATH_MAX, "%s/%s", s->data_dir, given) < PATH_MAX;
+    return lh_str_copy(root, PATH_MAX, lh_str_of(given));
+}
+
+static lh_status
+configured_open(struct lh_store *s, const struct lh_config *table, struct lh_error *err)
+{
+    struct lh_bucket_spec spec;
+    char root[PATH_MAX];
+    struct lh_bucket *b;
+    bool is_twice;
+
+    LH_TRY(lh_bucket_name_check(lh_str_of(lh_config_str(table, "name")), err));
+    if (!spec_of_config(s, table, &spec, root))
+        return lh_fail(err, LH_INVALID, "store.bucket_root", "the root of bucket '%s' is too long",
+                       spec.name);
+    pthread_mutex_lock(&s->lock.mutex);
+    is_twice = entry_find(s, lh_str_of(spec.name)) != NULL;
+    pthread_mutex_unlock(&s->lock.mutex);
+    if (is_twice)
+        return lh_fail(err, LH_INVALID, "store.bucket_exists", "bucket '%s' is configured twice",
+                       spec.name);
+    LH_TRY(entry_open(s, &spec, true, &b, err));
+    if (strcmp(spec.name, PRIMARY) == 0)
+        s->primary = b;
+    return LH_OK;
+}
+
+static lh_status
+buckets_open(struct lh_store *s, struct lh_error *err)
+{
+    char root[PATH_MAX];
+    struct lh_bucket_spec primary = {.name = PRIMARY, .backend = "local", .root = root};
+
+    for (size_t i = 0; i < lh_config_tables_count(s->config, "bucket"); i++)
+        LH_TRY(configured_open(s, lh_config_tables_at(s->config, "bucket", i), err));
+    if (s->primary)
+        return LH_OK;
+    if (snprintf(root, sizeof(root), "%s/" PRIMARY, s->data_dir) >= (int)sizeof(root))
+        return lh_fail(err, LH_INVALID, "store.data_dir", "the data folder's path is too long");
+    return entry_open(s, &primary, true, &s->primary, err);
+}
+
+static void
+limits_load(struct lh_store *s)
+{
+    const struct lh_config *c = s->config;
+
+    store_limits_init(&s->limits, lh_config_size(c, "store.object_max"),
+                      (unsigned)lh_config_i64(c, "store.puts_max"));
+    for (size_t i = 0; i < lh_config_tables_count(c, "store.limit"); i++) {
+        const struct lh_config *table = lh_config_tables_at(c, "store.limit", i);
+        store_limits_add(&s->limits, lh_config_str(table, "prefix"),
+                         lh_config_size(table, "size_max"));
+    }
+}
+
+static lh_status
+spool_open(struct lh_store *s, struct lh_error *err)
+{
+    LH_AUTO_CHARS folder = lh_asprintf("%s/spool", s->data_dir);
+
+    LH_TRY(lh_dir_make(folder, 0700, err));
+    s->spools_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->spools_fd < 0)
+        return lh_fail_errno(err, errno, "cannot open %s", folder);
+    LH_TRY(store_claim_take(s->spools_fd, &s->spool, err));
+    s->spool_path = lh_asprintf("%s/%s", folder, s->spool.name);
+    return LH_OK;
+}
+
+static lh_status
+store_start(struct lh_store *s, const char *data_dir, struct lh_error *err)
+{
+    LH_TRY(lh_dir_make(data_dir, 0777, err));
+    s->data_dir = realpath(data_dir, NULL);
+    if (!s->data_dir)
+        return lh_fail_errno(err, errno, "cannot find the data folder %s", data_dir);
+    LH_TRY(spool_open(s, err));
+    return buckets_open(s, err);
+}
+
+lh_status
+lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_store **out,
+              struct lh_error *err)
+{
+    LH_AUTO(lh_store) *s = LH_NEW(struct lh_store);
+
+    pthread_mutex_init(&s->lock.mutex, NULL);
+    s->config = config;
+    s->spools_fd = -1;
+    s->spool = STORE_CLAIM_NONE;
+    limits_load(s);
+    s->proven = store_proven_new((size_t)lh_config_i64(config, "store.proven_max"));
+    LH_TRY(store_start(s, data_dir, err));
+    *out = lh_take(s);
+    return LH_OK;
+}
+
+void
+lh_store_free(struct lh_store *s)
+{
+    if (!s)
+        return;
+    for (struct entry *e = s->lock.first, *next; e; e = next) {
+        next = e->next;
+        entry_free(e);
+    }
+    store_claim_drop(&s->spool);
+    if (s->spools_fd >= 0)
+        close(s->spools_fd);
+    store_proven_free(s->proven);
+    store_limits_fini(&s->limits);
+    pthread_mutex_destroy(&s->lock.mutex);
+    free(s->spool_path);
+    free(s->data_dir);
+    free(s);
+}
+
+/* ---- finding ---- */
+
+struct lh_bucket *
+lh_store_primary(struct lh_store *s)
+{
+    return s->primary;
+}
+
+static struct lh_bucket *
+known_and_fresh(struct lh_store *s, lh_str name)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = entry_find(s, name);
+
+    if (e && (e->is_configured || lh_time_mono_ms() < e->fresh_until_ms))
+        return e->bucket;
+    return NULL;
+}
+
+static struct lh_bucket *
+known_of_spec(struct lh_store *s, const struct lh_bucket_spec *spec)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = entry_find_same(s, spec);
+
+    if (!e)
+        return NULL;
+    entry_revive(s, e);
+    return e->bucket;
+}
+
+static lh_status
+recorded_open(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_bucket **out,
+              struct store_spec *spec, struct lh_error *err)
+{
+    char text[80], key[LH_KEY_MAX + 1];
+    LH_AUTO_BUF(json, STORE_RECORD_BYTES_MAX);
+    struct lh_bucket_spec view;
+    lh_status status;
+
+    (void)lh_str_copy(text, sizeof(text), name);
+    status =
+        lh_object_get(s->primary, call, lh_str_of(store_record_key(text, key)), &json, NULL, err);
+    if (status == LH_NOT_FOUND) {
+        entry_retire(s, name);
+        return fail_no_bucket(name, err);
+    }
+    LH_TRY(status);
+    LH_TRY(store_record_decode(name, lh_buf_str(&json), spec, err));
+    view = store_spec_view(spec);
+    *out = known_of_spec(s, &view);
+    return *out ? LH_OK : entry_open(s, &view, false, out, err);
+}
+
+lh_status
+lh_store_bucket(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_bucket **out,
+                struct lh_error *err)
+{
+    struct lh_bucket *found = known_and_fresh(s, name);
+    struct store_spec spec = {0};
+    lh_status status = LH_OK;
+
+    if (!found && lh_bucket_name_check(name, NULL) != LH_OK)
+        return fail_no_bucket(name, err);
+    if (!found)
+        status = recorded_open(s, call, name, &found, &spec, err);
+    store_spec_fini(&spec);
+    LH_TRY(status);
+    *out = found;
+    return LH_OK;
+}
+
+/* ---- adding and removing ---- */
+
+static bool
+is_inside(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    return strncmp(path, folder, n) == 0 && (path[n] == '\0' || path[n] == '/' || n == 1);
+}
+
+static lh_status
+root_refuse(const char *root, const char *why, struct lh_error *err)
+{
+    return lh_fail(err, LH_INVALID, "store.bucket_root", "the root '%.200s' %s", root, why);
+}
+
+/* Two buckets in one folder would give an object two names, and one of them could remove what the
+ * other relies on. */
+static lh_status
+root_apart_check(struct lh_store *s, const char *root, struct lh_error *err)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+
+    if (is_inside(s->data_dir, root))
+        return root_refuse(root, "holds the data folder", err);
+    for (struct entry *e = s->lock.first; e; e = e->next)
+        if (!e->is_removed && (is_inside(root, e->spec.root) || is_inside(e->spec.root, root)))
+            return root_refuse(root, "overlaps with that of another bucket", err);
+    return LH_OK;
+}
+
+static lh_status
+root_allowed_check(struct lh_store *s, const char *root, struct lh_error *err)
+{
+    size_t count = lh_config_list_count(s->config, "store.bucket_roots");
+
+    for (size_t i = 0; i < count; i++)
+        if (is_inside(root, lh_config_list_at(s->config, "store.bucket_roots", i)))
+            return LH_OK;
+    return count == 0 ? LH_OK : root_refuse(root, "is in none of store.bucket_roots", err);
+}
+
+static lh_status
+root_form_check(const char *root, struct lh_error *err)
+{
+    lh_str rest = lh_str_of(root), part;
+
+    if (*root != '/')
+        return root_refuse(root, "is not an absolute path", err);
+    while (lh_str_next(&rest, '/', &part))
+        if (lh_str_eq(part, LH_STR(".")) || lh_str_eq(part, LH_STR("..")))
+            return root_refuse(root, "has a component '.' or '..'", err);
+    return LH_OK;
+}
+
+static lh_status
+root_check(struct lh_store *s, const char *root, struct lh_error *err)
+{
+    LH_TRY(root_form_check(root, err));
+    LH_TRY(root_allowed_check(s, root, err));
+    return root_apart_check(s, root, err);
+}
+
+/* Checked as written before the folder is made, and as it really is after: a link on the way can
+ * lead anywhere. */
+static lh_status
+root_make(struct lh_store *s, const char *root, char real[PATH_MAX], struct lh_error *err)
+{
+    LH_TRY(root_check(s, root, err));
+    LH_TRY(lh_dir_make(root, 0777, err));
+    if (!realpath(root, real))
+        return lh_fail_errno(err, errno, "cannot find the folder %s", root);
+    return root_check(s, real, err);
+}
+
+static lh_status
+record_put(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
+           struct lh_error *err)
+{
+    const struct lh_put_options o = {.if_absent = true, .content_type = "application/json"};
+    LH_AUTO_BUF(json, STORE_RECORD_BYTES_MAX);
+    char key[LH_KEY_MAX + 1];
+
+    store_record_encode(spec, &json);
+    LH_TRY(lh_buf_check(&json, "the record of the bucket", err));
+    return lh_object_put(s->primary, call, lh_str_of(store_record_key(spec->name, key)),
+                         lh_buf_bytes(&json), &o, NULL, err);
+}
+
+static lh_status
+fail_exists(const char *name, struct lh_error *err)
+{
+    return lh_fail(err, LH_EXISTS, "store.bucket_exists", "there is a bucket '%s' already", name);
+}
+
+static lh_status
+bucket_absent_check(struct lh_store *s, struct lh_call *call, const char *name,
+                    struct lh_error *err)
+{
+    LH_AUTO_ERROR(found);
+    struct lh_bucket *b;
+    lh_status status = lh_store_bucket(s, call, lh_str_of(name), &b, &found);
+
+    if (status == LH_OK)
+        return fail_exists(name, err);
+    if (status != LH_NOT_FOUND && err)
+        lh_error_copy(err, &found);
+    return status == LH_NOT_FOUND ? LH_OK : status;
+}
+
+lh_status
+lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
+                    struct lh_error *err)
+{
+    LH_AUTO_CHARS fallback = NULL;
+    struct lh_bucket_spec exact = *spec;
+    char real[PATH_MAX];
+    struct lh_bucket *b;
+    lh_status status;
+
+    LH_TRY(lh_bucket_name_check(lh_str_of(spec->name), err));
+    if (strcmp(spec->backend, "local") != 0)
+        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
+                       "the backend '%.80s' was asked for; there is: local", spec->backend);
+    LH_TRY(bucket_absent_check(s, call, spec->name, err));
+    if (!spec->root || !*spec->root)
+        fallback = lh_asprintf("%s/buckets/%s", s->data_dir, spec->name);
+    LH_TRY(root_make(s, fallback ? fallback : spec->root, real, err));
+    exact.root = real;
+    status = record_put(s, call, &exact, err);
+    if (status == LH_CONFLICT)
+        return fail_exists(spec->name, err);
+    LH_TRY(status);
+    return entry_open(s, &exact, false, &b, err);
+}
+
+static bool
+is_configured(struct lh_store *s, lh_str name)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = entry_find(s, name);
+
+    return e && e->is_configured;
+}
+
+lh_status
+lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err)
+{
+    char text[80], key[LH_KEY_MAX + 1];
+    lh_status status;
+
+    if (is_configured(s, name))
+        return lh_fail(err, LH_DENIED, "store.bucket_protected",
+                       "bucket '%.*s' belongs to the configuration and cannot be removed",
+                       LH_FMT(lh_str_fit(name, 80)));
+    if (lh_bucket_name_check(name, NULL) != LH_OK || !lh_str_copy(text, sizeof(text), name))
+        return fail_no_bucket(name, err);
+    status = lh_object_delete(s->primary, call, lh_str_of(store_record_key(text, key)), NULL, err);
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        entry_retire(s, name);
+    return status == LH_NOT_FOUND ? fail_no_bucket(name, err) : status;
+}
+
+/* ---- all of them ---- */
+
+struct bucket_visitor {
+    struct lh_store *s;
+    struct lh_call *call;
+    void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec);
+    void *self;
+};
+
+/* Those of the configuration, oldest first; entries stay while the store lives, so they are visited
+ * without the lock. */
+static size_t
+configured_collect(struct lh_store *s, struct entry ***out)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry **all = NULL;
+    size_t count = 0, at;
+
+    for (struct entry *e = s->lock.first; e; e = e->next)
+        count += e->is_configured ? 1 : 0;
+    all = lh_alloc_array(count, sizeof(struct entry *));
+    at = count;
+    for (struct entry *e = s->lock.first; e; e = e->next)
+        if (e->is_configured)
+            all[--at] = e;
+    *out = all;
+    return count;
+}
+
+static void
+configured_visit(const struct bucket_visitor *v)
+{
+    struct entry **all;
+    size_t count = configured_collect(v->s, &all);
+
+    for (int is_primary = 1; is_primary >= 0; is_primary--)
+        for (size_t i = 0; i < count; i++) {
+            struct lh_bucket_spec spec = store_spec_view(&all[i]->spec);
+            if ((all[i]->bucket == v->s->primary) == is_primary)
+                v->visit(v->self, all[i]->bucket, &spec);
+        }
+    free(all);
+}
+
+static bool
+name_of_record(lh_str key, lh_str *name)
+{
+    lh_str prefix = LH_STR(STORE_RECORD_PREFIX), suffix = LH_STR(STORE_RECORD_SUFFIX);
+
+    if (key.len <= prefix.len + suffix.len || !lh_str_ends(key, suffix))
+        return false;
+    *name = lh_str_slice(key, prefix.len, key.len - suffix.len);
+    return lh_bucket_name_check(*name, NULL) == LH_OK;
+}
+
+/* A bucket that cannot be opened now is told of without one; a record removed meanwhile is passed
+ * over. */
+static lh_status
+record_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
+{
+    const struct bucket_visitor *v = self;
+    struct store_spec spec = {0};
+    struct lh_bucket_spec view;
+    struct lh_bucket *b = NULL;
+    LH_AUTO_ERROR(why);
+    lh_str name;
+
+    if (!name_of_record(lh_str_of(entry->key), &name) || is_configured(v->s, name))
+        return LH_OK;
+    (void)recorded_open(v->s, v->call, name, &b, &spec, &why);
+    view = store_spec_view(&spec);
+    if (spec.name)
+        v->visit(v->self, b, &view);
+    store_spec_fini(&spec);
+    return lh_call_check(v->call, err);
+}
+
+lh_status
+lh_store_buckets(struct lh_store *s, struct lh_call *call,
+                 void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec),
+                 void *self, struct lh_error *err)
+{
+    struct bucket_visitor v = {.s = s, .call = call, .visit = visit, .self = self};
+
+    configured_visit(&v);
+    return lh_object_walk(s->primary, call, LH_STR(STORE_RECORD_PREFIX), record_visit, &v, err);
+}
+
+/* ---- spool ---- */
+
+const char *
+lh_store_spool_dir(struct lh_store *s)
+{
+    return s->spool_path;
+}
+
+lh_status
+lh_store_spool_file(struct lh_store *s, const char *suffix, char *path, size_t path_size, int *fd,
+                    struct lh_error *err)
+{
+    char name[STORE_CLAIM_NAME_MAX];
+    LH_AUTO_FD opened = -1;
+
+    LH_TRY(store_claim_file(&s->spool, suffix, 0600, name, &opened, err));
+    if ((size_t)snprintf(path, path_size, "%s/%s", s->spool_path, name) >= path_size) {
+        (void)unlinkat(s->spool.fd, name, 0);
+        return lh_fail(err, LH_INVALID, "store.spool_path", "a path in %s does not fit %zu bytes",
+                       s->spool_path, path_size);
+    }
+    *fd = opened;
+    opened = -1;
+    return LH_OK;
+}
