@@ -5,10 +5,10 @@
  */
 #include "engine/sql.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "engine/guard_parse.h"
 #include "engine/lake_fs.h"
 #include "engine/statement.h"
 
@@ -22,6 +22,7 @@ lh_statement_parse(struct lh_engine *e, struct lh_call *call, lh_str sql, struct
 
     s->engine = e;
     s->call = call;
+    s->text = lh_arena_str(&call->arena, sql);
     LH_TRY(engine_connection_take(e, call, &s->connection, err));
     LH_TRY(guard_check(s->connection, call, sql, &s->verdict, err));
     s->sql = s->verdict.sql;
@@ -67,26 +68,15 @@ lh_statement_lists_tables(const struct lh_statement *s)
 
 /* ---- prepare ---- */
 
-/* {"position","line","column"}: characters from 0, lines and columns from 1, from a byte offset. */
+/* DuckDB counts bytes of what it was given; people count characters of what they wrote. */
 static void
-position_note(lh_str sql, int64_t offset, struct lh_error *err)
+place_note(const struct lh_statement *s, lh_str sql, int64_t position, struct lh_error *err)
 {
-    size_t end = offset < 0 || (size_t)offset > sql.len ? 0 : (size_t)offset;
-    size_t position = 0, line = 1, column = 1;
-    char extra[96];
+    size_t at = 0;
 
-    if (offset < 0 || (size_t)offset > sql.len)
+    if (position < 0 || (size_t)position > sql.len || !lh_str_find(s->text, sql, &at))
         return;
-    for (size_t i = 0; i < end; i++) {
-        if (((uint8_t)sql.ptr[i] & 0xC0) == 0x80)
-            continue;
-        position++;
-        column = sql.ptr[i] == '\n' ? 1 : column + 1;
-        line += sql.ptr[i] == '\n';
-    }
-    snprintf(extra, sizeof(extra), "{\"position\":%zu,\"line\":%zu,\"column\":%zu}", position, line,
-             column);
-    lh_error_extra_set(err, extra);
+    guard_place_set(err, s->text, guard_place_character(s->text, at + (size_t)position));
 }
 
 static lh_status
@@ -96,7 +86,7 @@ failure(struct lh_statement *s, duckdb_error_type type, const char *text, lh_str
     lh_status status = engine_error(s->connection, type, text, err);
 
     if (status == LH_INVALID)
-        position_note(sql, position, err);
+        place_note(s, sql, position, err);
     return status;
 }
 

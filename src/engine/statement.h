@@ -15,7 +15,8 @@ struct lh_statement {
     struct engine_connection *connection;
     struct guard_verdict verdict;
     struct engine_sources sources;
-    lh_str sql; /* what is prepared, NUL-terminated */
+    lh_str text; /* as the user wrote it */
+    lh_str sql;  /* what is prepared, NUL-terminated */
     duckdb_prepared_statement prepared;
     json_t *params; /* or NULL */
 };
