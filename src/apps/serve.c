@@ -163,6 +163,12 @@ serve_until_signal(struct lh_host *host, const char *program, const sigset_t *st
     lh_log(LH_LOG_INFO, program, "stopping", LH_LOG_S("signal", strsignal(signal_number)));
 }
 
+static bool
+is_apart(const struct lh_service *const *services)
+{
+    return services != lh_host_all_services();
+}
+
 static int
 serve(const struct arguments *a, const struct lh_service *const *services, const char *program)
 {
@@ -171,7 +177,8 @@ serve(const struct arguments *a, const struct lh_service *const *services, const
     struct lh_host *host = NULL;
     sigset_t stop;
 
-    if (settings_load(a, &config, &err) != LH_OK)
+    if (settings_load(a, &config, &err) != LH_OK ||
+        (is_apart(services) && lh_host_mesh_defaults(config, &err) != LH_OK))
         return fail_print(program, &err);
     process_prepare(config);
     signals_block(&stop);

@@ -46,7 +46,7 @@ listen_choose(const struct lh_host *h, const struct lh_host_options *options)
         return lh_strdup("");
     if (options->listen)
         return lh_strdup(options->listen);
-    return host_listen_configured(options->config, host_door_slot(h)->service->name);
+    return host_listen_configured(options->config, host_door_slot(h)->service);
 }
 
 static struct lh_host *
@@ -143,6 +143,7 @@ lh_host_stop(struct lh_host *h)
     for (size_t i = 0; i < h->slot_count; i++)
         host_slot_fini(&h->slots[i]);
     lh_router_free(h->door_router);
+    lh_host_origin_free(h->origin);
     host_engines_fini(&h->engines);
     lh_store_free(h->env.store);
     pthread_mutex_destroy(&h->reported.lock);

@@ -39,6 +39,9 @@ void lh_host_stop(struct lh_host *h);
 const struct lh_service *const *lh_host_all_services(void);
 /* Settings of every room and service, for lh_config_load. */
 const struct lh_config_key *const *lh_host_config_tables(void);
+/* Gives every service without a mesh address its usual port on this machine; for a process that
+ * does not host all of them. */
+lh_status lh_host_mesh_defaults(struct lh_config *config, struct lh_error *err);
 /* Whether the settings hold anything that must not end in a core file. */
 bool lh_host_has_secrets(const struct lh_config *config);
 

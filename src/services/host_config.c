@@ -66,12 +66,35 @@ lh_host_has_secrets(const struct lh_config *config)
            lh_config_str(config, "mesh.token")[0] || bucket_keys_in_environment();
 }
 
-/* Mesh addresses are URLs; a trailing path means nothing here. */
-char *
-host_listen_configured(const struct lh_config *config, const char *service)
+/* Where a service of a process of its own is found, unless the settings say otherwise. */
+static const struct {
+    const char *key;
+    const char *address;
+} mesh_defaults[] = {
+    {"mesh.storaged", "127.0.0.1:3101"}, {"mesh.catalogd", "127.0.0.1:3102"},
+    {"mesh.ingestd", "127.0.0.1:3103"},  {"mesh.queryd", "127.0.0.1:3104"},
+    {"mesh.vectord", "127.0.0.1:3105"},  {"mesh.journald", "127.0.0.1:3106"},
+    {"mesh.observer", "127.0.0.1:3107"},
+};
+
+lh_status
+lh_host_mesh_defaults(struct lh_config *config, struct lh_error *err)
 {
-    LH_AUTO_CHARS key = lh_asprintf("mesh.%s", service);
-    lh_str address = lh_str_of(lh_config_str(config, key)), host;
+    for (size_t i = 0; i < sizeof(mesh_defaults) / sizeof(mesh_defaults[0]); i++) {
+        if (lh_config_str(config, mesh_defaults[i].key)[0] == '\0')
+            LH_TRY(lh_config_set(config, mesh_defaults[i].key, lh_str_of(mesh_defaults[i].address),
+                                 err));
+    }
+    return LH_OK;
+}
+
+/* Mesh addresses may be URLs; a trailing path means nothing here. */
+char *
+host_listen_configured(const struct lh_config *config, const struct lh_service *service)
+{
+    LH_AUTO_CHARS key = lh_asprintf("mesh.%s", service->name);
+    lh_str address = lh_str_of(lh_config_str(config, service->door ? "gateway.listen" : key));
+    lh_str host;
     size_t at;
 
     if (lh_str_find(address, LH_STR("://"), &at))

@@ -48,18 +48,37 @@ request_done(void *self, const struct lh_call *call, const struct lh_request *re
            LH_LOG_S("trace_id", call->trace.trace_id));
 }
 
+/* Without a mesh token every caller of this machine is believed, and a browser is one of them. The
+ * field that names the principal is one that no page can send to another site (Fetch standard,
+ * "CORS-safelisted request-header"), and the gateway, which sends it, has looked at the origin of
+ * what it hands on. */
+static lh_status
+page_check(const struct lh_host *h, const struct lh_request *req, struct lh_error *err)
+{
+    if (lh_config_str(h->env.config, "mesh.token")[0])
+        return LH_OK;
+    if (lh_request_header(req, "X-Lakehouse-Principal").ptr)
+        return lh_host_origin_check_host(h->origin, req, err);
+    return lh_host_origin_check(h->origin, req, err);
+}
+
 static lh_status
 daemon_guard(void *self, struct lh_call *call, struct lh_request *req, const struct lh_match *match,
              struct lh_response *res, struct lh_error *err)
 {
     const struct lh_host *h = self;
 
+    LH_TRY(page_check(h, req, err));
     return lh_mesh_guard(h->env.mesh, call, req, match, res, err);
 }
 
 static const struct lh_router *
 daemon_door(struct lh_host *h, const struct host_slot *slot, struct lh_door *door)
 {
+    lh_str rest = lh_str_of(h->listen), name;
+
+    lh_str_cut(&rest, ':', &name);
+    h->origin = lh_host_origin_new(h->env.config, name);
     h->door_router = lh_router_new();
     host_slot_routes_add(slot, h->door_router);
     host_health_routes_add(h, h->door_router);

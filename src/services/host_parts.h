@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include "engine/engine.h"
 #include "services/host.h"
+#include "services/host_origin.h"
 
 /* ---- slots ---- */
 
@@ -65,6 +66,7 @@ struct lh_host {
     struct host_engines engines;
     struct host_reported reported;
     struct lh_router *door_router; /* of a process without a gateway */
+    struct lh_host_origin *origin; /* likewise */
     struct lh_server *server;
     char *data_dir;
     char *listen;
@@ -75,8 +77,8 @@ struct lh_host {
 
 extern const struct lh_config_key host_config[];
 
-/* HOST:PORT of the service's mesh address. Caller frees. */
-char *host_listen_configured(const struct lh_config *config, const char *service);
+/* HOST:PORT that the settings give this service. Caller frees. */
+char *host_listen_configured(const struct lh_config *config, const struct lh_service *service);
 /* Binds the address; the last step of a start. */
 lh_status host_door_open(struct lh_host *h, struct lh_error *err);
 /* The service that faces the network: the one with a door, else the only or last one. */

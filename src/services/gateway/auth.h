@@ -6,7 +6,7 @@
  * nor a stopwatch tells anything about them.
  *
  * Without any token the gateway trusts whoever can reach its loopback address: the principal is
- * "local" and may write (gateway/origin.h keeps web pages out).
+ * "local" and may write (services/host_origin.h keeps web pages out).
  *
  * Owns     copies of names and digests. Never changed after gateway_auth_new, so shared without a
  * lock. Fails    DENIED "auth.required" without a known token, DENIED "auth.read_only"; at start

@@ -10,14 +10,14 @@
 #include "services/gateway/auth.h"
 #include "services/gateway/forward.h"
 #include "services/gateway/idempotency.h"
-#include "services/gateway/origin.h"
+#include "services/host_origin.h"
 #include "services/gateway/rate.h"
 #include "services/host.h"
 
 struct gateway {
     struct lh_env env;
     struct gateway_auth *auth;
-    struct gateway_origin *origin;
+    struct lh_host_origin *origin;
     struct gateway_rate *rate;
     struct gateway_idempotency *idempotency;
     struct gateway_forward *forward;

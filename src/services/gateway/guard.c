@@ -10,7 +10,7 @@ principal_check(struct gateway *g, struct lh_call *call, const struct lh_request
     size_t number = 0;
 
     if (gateway_auth_count(g->auth) == 0)
-        LH_TRY(gateway_origin_check(g->origin, req, err));
+        LH_TRY(lh_host_origin_check(g->origin, req, err));
     LH_TRY(gateway_auth_check(g->auth, req, &call->principal, &number, err));
     LH_TRY(gateway_auth_permit(&call->principal, flags, err));
     return gateway_rate_take(g->rate, number, lh_time_mono_ns(), err);
@@ -23,7 +23,7 @@ gateway_guard(void *gateway, struct lh_call *call, struct lh_request *req,
     struct gateway *g = gateway;
 
     lh_response_header(res, "X-Content-Type-Options", LH_STR("nosniff"));
-    gateway_origin_cors(g->origin, req, res);
+    lh_host_origin_cors(g->origin, req, res);
     call->source = "http";
     call->principal = (struct lh_principal){LH_PRINCIPAL_ANONYMOUS, "anonymous", "", false};
     if (match->route->flags & LH_ROUTE_OPEN)

@@ -7,6 +7,10 @@ static const struct lh_config_key gateway_config[] = {
      .kind = LH_CONFIG_TABLES,
      .doc = "Bearer tokens; with any of them, or with LAKEHOUSE_TOKEN, every request needs one.",
      .fields = gateway_token_fields},
+    {.name = "gateway.listen",
+     .kind = LH_CONFIG_STR,
+     .def = "127.0.0.1:3100",
+     .doc = "HOST:PORT of the gateway, and so of `lakehouse serve`; --listen overrides it."},
     {.name = "gateway.host_names",
      .kind = LH_CONFIG_LIST,
      .doc = "Host names, besides localhost, under which a lake without tokens may be addressed."},
@@ -103,7 +107,7 @@ gateway_build(struct gateway *g, struct lh_error *err)
 
     LH_TRY(gateway_auth_new(config, getenv("LAKEHOUSE_TOKEN"), &g->auth, err));
     LH_TRY(listen_check(g, err));
-    g->origin = gateway_origin_new(config);
+    g->origin = lh_host_origin_new(config, LH_STR_NONE);
     g->rate =
         gateway_rate_new(lh_config_i64(config, "gateway.requests_per_second"),
                          lh_config_i64(config, "gateway.burst"), gateway_auth_count(g->auth) + 1);
@@ -139,7 +143,7 @@ gateway_stop(void *self)
     gateway_idempotency_close(g->idempotency);
     lh_catalog_client_free(g->catalog);
     gateway_rate_free(g->rate);
-    gateway_origin_free(g->origin);
+    lh_host_origin_free(g->origin);
     gateway_auth_free(g->auth);
     free(g);
 }
@@ -157,11 +161,11 @@ static void
 gateway_door(void *self, struct lh_router *router, struct lh_door *out)
 {
     struct gateway *g = self;
-    bool has_cors = gateway_origin_has_cors(g->origin);
+    bool has_cors = lh_host_origin_has_cors(g->origin);
 
     lh_router_add(router, gateway_routes, g);
     lh_router_add(router, gateway_unbuilt_routes, g);
-    gateway_forward_routes_add(g->forward, router, has_cors ? gateway_origin_preflight : NULL,
+    gateway_forward_routes_add(g->forward, router, has_cors ? lh_host_origin_preflight : NULL,
                                g->origin);
     *out = (struct lh_door){.guard = gateway_guard, .done = gateway_done, .self = g};
 }

@@ -1,10 +1,11 @@
-#include "services/gateway/origin.h"
+#include "services/host_origin.h"
 
 #include <stdlib.h>
 #include "base/alloc.h"
 
-struct gateway_origin {
+struct lh_host_origin {
     const struct lh_config *config;
+    lh_str own_name;
 };
 
 static const char preflight_methods[] = "GET, HEAD, POST, PUT, PATCH, DELETE";
@@ -14,23 +15,24 @@ static const char exposed_headers[] =
     "ETag, Content-Range, Location, Retry-After, X-Trace-Id, X-Lakehouse-Rescue-Used, "
     "Idempotent-Replayed";
 
-struct gateway_origin *
-gateway_origin_new(const struct lh_config *config)
+struct lh_host_origin *
+lh_host_origin_new(const struct lh_config *config, lh_str own_name)
 {
-    struct gateway_origin *o = LH_NEW(struct gateway_origin);
+    struct lh_host_origin *o = LH_NEW(struct lh_host_origin);
 
     o->config = config;
+    o->own_name = own_name;
     return o;
 }
 
 void
-gateway_origin_free(struct gateway_origin *o)
+lh_host_origin_free(struct lh_host_origin *o)
 {
     free(o);
 }
 
 static bool
-list_has(const struct gateway_origin *o, const char *key, lh_str value)
+list_has(const struct lh_host_origin *o, const char *key, lh_str value)
 {
     for (size_t i = 0; i < lh_config_list_count(o->config, key); i++) {
         if (lh_str_eq_nocase(lh_str_of(lh_config_list_at(o->config, key, i)), value))
@@ -67,16 +69,18 @@ is_loopback_address(lh_str name)
 }
 
 static bool
-host_is_ours(const struct gateway_origin *o, lh_str host)
+host_is_ours(const struct lh_host_origin *o, lh_str host)
 {
     lh_str name = host_name(host);
 
     return is_loopback_address(name) || lh_str_eq_nocase(name, LH_STR("localhost")) ||
-           lh_str_eq(name, LH_STR("[::1]")) || list_has(o, "gateway.host_names", name);
+           lh_str_eq(name, LH_STR("[::1]")) ||
+           (o->own_name.len > 0 && lh_str_eq_nocase(name, o->own_name)) ||
+           list_has(o, "gateway.host_names", name);
 }
 
 static bool
-origin_is_ours(const struct gateway_origin *o, const struct lh_request *req, lh_str origin)
+origin_is_ours(const struct lh_host_origin *o, const struct lh_request *req, lh_str origin)
 {
     lh_str host = lh_request_header(req, "Host"), rest = origin;
     size_t at;
@@ -98,43 +102,46 @@ method_is_simple_read(enum lh_method m)
 }
 
 lh_status
-gateway_origin_check(const struct gateway_origin *o, const struct lh_request *req,
-                     struct lh_error *err)
+lh_host_origin_check_host(const struct lh_host_origin *o, const struct lh_request *req,
+                          struct lh_error *err)
 {
     lh_str host = lh_request_header(req, "Host");
-    lh_str origin = lh_request_header(req, "Origin");
 
     /* No Host at all is HTTP/1.0, which no browser speaks. */
-    if (host.len > 0 && !host_is_ours(o, host)) {
-        lh_str shown = lh_str_fit(host, 100);
+    if (host.len == 0 || host_is_ours(o, host))
+        return LH_OK;
+    return lh_fail(err, LH_DENIED, "request.host",
+                   "the host name \"%.*s\" is not this machine: use localhost, or name it in "
+                   "gateway.host_names",
+                   LH_FMT(lh_str_fit(host, 100)));
+}
 
-        return lh_fail(err, LH_DENIED, "request.host",
-                       "the host name \"%.*s\" is not this machine: use localhost, or name it in "
-                       "gateway.host_names",
-                       LH_FMT(shown));
-    }
-    if (origin.ptr && !method_is_simple_read(req->method) && !origin_is_ours(o, req, origin)) {
-        lh_str shown = lh_str_fit(origin, 100);
+lh_status
+lh_host_origin_check(const struct lh_host_origin *o, const struct lh_request *req,
+                     struct lh_error *err)
+{
+    lh_str origin = lh_request_header(req, "Origin");
 
-        return lh_fail(err, LH_DENIED, "request.origin", "pages of \"%.*s\" may not do this here",
-                       LH_FMT(shown));
-    }
-    return LH_OK;
+    LH_TRY(lh_host_origin_check_host(o, req, err));
+    if (!origin.ptr || method_is_simple_read(req->method) || origin_is_ours(o, req, origin))
+        return LH_OK;
+    return lh_fail(err, LH_DENIED, "request.origin", "pages of \"%.*s\" may not do this here",
+                   LH_FMT(lh_str_fit(origin, 100)));
 }
 
 bool
-gateway_origin_has_cors(const struct gateway_origin *o)
+lh_host_origin_has_cors(const struct lh_host_origin *o)
 {
     return lh_config_list_count(o->config, "gateway.cors_origins") > 0;
 }
 
 void
-gateway_origin_cors(const struct gateway_origin *o, const struct lh_request *req,
+lh_host_origin_cors(const struct lh_host_origin *o, const struct lh_request *req,
                     struct lh_response *res)
 {
     lh_str origin;
 
-    if (!gateway_origin_has_cors(o))
+    if (!lh_host_origin_has_cors(o))
         return;
     lh_response_header(res, "Vary", LH_STR("Origin"));
     origin = lh_request_header(req, "Origin");
@@ -145,10 +152,10 @@ gateway_origin_cors(const struct gateway_origin *o, const struct lh_request *req
 }
 
 lh_status
-gateway_origin_preflight(void *origin, struct lh_call *call, struct lh_request *req,
+lh_host_origin_preflight(void *origin, struct lh_call *call, struct lh_request *req,
                          struct lh_response *res, struct lh_error *err)
 {
-    const struct gateway_origin *o = origin;
+    const struct lh_host_origin *o = origin;
 
     (void)call;
     if (list_has(o, "gateway.cors_origins", lh_request_header(req, "Origin"))) {
