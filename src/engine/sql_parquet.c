@@ -86,7 +86,7 @@ engine_statement_parquet(struct lh_statement *s, const struct lh_statement_limit
     lh_status status;
 
     if (s->verdict.is_explain)
-        return lh_fail(err, LH_UNSUPPORTED, "sql.format", "a plan cannot be sent as Parquet");
+        return lh_fail(err, LH_INVALID, "sql.format", "a plan cannot be sent as Parquet");
     LH_TRY(spool_open(s->engine, &fd, err));
     engine_mem_begin(reads, name);
     reads->mem.write_fd = fd;
