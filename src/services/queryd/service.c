@@ -5,17 +5,19 @@
 #include "services/queryd/queryd.h"
 #include "services/queryd/running.h"
 
+#define DAY_MS ((int64_t)86400 * 1000)
+
 const struct lh_config_key queryd_config[] = {
     {"query.concurrency", LH_CONFIG_I64, "64", 1, 10000,
      "Statements that may run at once; more are answered 503.", NULL, false},
-    {"query.timeout", LH_CONFIG_DURATION, "30s", 1, 0,
+    {"query.timeout", LH_CONFIG_DURATION, "30s", 1, DAY_MS,
      "Time of a statement that does not ask for another.", NULL, false},
-    {"query.timeout_max", LH_CONFIG_DURATION, "10m", 1, 0,
+    {"query.timeout_max", LH_CONFIG_DURATION, "10m", 1, DAY_MS,
      "The longest time a statement may ask for.", NULL, false},
-    {"query.rows_default", LH_CONFIG_I64, "10000", 1, 0,
+    {"query.rows_default", LH_CONFIG_I64, "10000", 1, INT64_MAX,
      "Rows of a JSON answer when the request sets no limit; the other forms are not cut.", NULL,
      false},
-    {"query.bytes_max", LH_CONFIG_SIZE, "8GiB", 1, 0, "The largest answer.", NULL, false},
+    {"query.bytes_max", LH_CONFIG_SIZE, "8GiB", 1, INT64_MAX, "The largest answer.", NULL, false},
     {"query.hot_max", LH_CONFIG_SIZE, "1GiB", 0, 0,
      "Memory for pinned datasets, out of engine.memory_limit.", NULL, false},
     {0},
