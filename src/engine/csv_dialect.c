@@ -355,7 +355,7 @@ has_letter(lh_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if ((c | 32) - 'a' < 26u || c == '_' || c >= 0x80)
+        if ((unsigned)(c | 32) - 'a' < 26 || c == '_' || c >= 0x80)
             return true;
     }
     return false;

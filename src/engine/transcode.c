@@ -74,7 +74,7 @@ encoding_sniff(lh_bytes head, size_t *bom)
 static bool
 is_word(uint8_t b)
 {
-    return (b | 32) - 'a' < 26u || b - '0' < 10u || b >= 0xC0;
+    return (unsigned)(b | 32) - 'a' < 26 || (unsigned)b - '0' < 10 || b >= 0xC0;
 }
 
 bool
