@@ -333,7 +333,7 @@ static lh_status
 number_take(void *self, lh_str record, bool *stop, struct lh_error *err)
 {
     int(*seen)[RECORDS] = self;
-    uint64_t adder, i;
+    uint64_t adder = 0, i = 0;
     lh_str rest = record, head;
 
     (void)stop;

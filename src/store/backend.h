@@ -41,6 +41,7 @@ struct bucket_ops {
                       size_t n, struct lh_error *err);
     lh_status (*file)(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
                       uint64_t length, int *fd, struct lh_error *err);
+    bool (*is_proven)(const struct lh_reader_at *r, uint64_t offset, uint64_t length);
     void (*reader_free)(struct lh_reader_at *r);
 
     /* Hands keys in byte order to object_lister_add until it is full. */
@@ -92,6 +93,8 @@ lh_status bucket_fail_no_object(const struct lh_bucket *b, lh_str key, struct lh
 /* `found` NULL: there is no such object. */
 lh_status bucket_fail_precondition(const struct lh_bucket *b, lh_str key, const char *wanted,
                                    const char *found, struct lh_error *err);
+/* Attaches bucket and object, so that the journal of failures can name them. */
+void bucket_error_subject(const struct lh_bucket *b, lh_str key, struct lh_error *err);
 /* Counts the failure. */
 lh_status
 bucket_fail_checksum(const struct lh_bucket *b, lh_str key, const char *what, struct lh_error *err);

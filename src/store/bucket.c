@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "store/backend.h"
 
@@ -102,12 +103,27 @@ bucket_fail_precondition(const struct lh_bucket *b, lh_str key, const char *want
                    found, wanted);
 }
 
+void
+bucket_error_subject(const struct lh_bucket *b, lh_str key, struct lh_error *err)
+{
+    LH_AUTO_BUF(json, (size_t)16 << 10);
+    struct lh_json_writer w = lh_json_writer_over(&json);
+
+    lh_json_object_begin(&w);
+    lh_json_set_cstr(&w, "bucket", b->name);
+    lh_json_set_str(&w, "object", key);
+    lh_json_object_end(&w);
+    lh_error_extra_set(err, lh_buf_cstr(&json));
+}
+
 lh_status
 bucket_fail_checksum(const struct lh_bucket *b, lh_str key, const char *what, struct lh_error *err)
 {
     lh_metric_add(b->metrics.checksum_failures, 1);
-    return lh_fail(err, LH_CORRUPT, "store.checksum", "object '%.*s' in bucket '%s': %s",
-                   LH_FMT(lh_str_fit(key, 300)), b->name, what);
+    (void)lh_fail(err, LH_CORRUPT, "store.checksum", "object '%.*s' in bucket '%s': %s",
+                  LH_FMT(lh_str_fit(key, 300)), b->name, what);
+    bucket_error_subject(b, key, err);
+    return LH_CORRUPT;
 }
 
 bool
@@ -190,11 +206,13 @@ lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
                 const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err)
 {
     const struct lh_put_options *o = options ? options : &no_options;
+    uint64_t size_max = store_limits_size_max(b->limits, key, o->size_max);
     int64_t began_ns = lh_time_mono_ns();
     struct lh_upload *u;
     lh_status status;
 
     LH_TRY(put_check(call, key, o, err));
+    LH_TRY(store_limits_size_check(key, o->size_hint, size_max, err));
     LH_TRY(store_limits_put_enter(b->limits, err));
     status = b->ops->upload_begin(b, key, o, &u, err);
     if (status != LH_OK) {
@@ -203,7 +221,7 @@ lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
     }
     u->bucket = b;
     u->call = call;
-    u->size_max = store_limits_size_max(b->limits, key, o->size_max);
+    u->size_max = size_max;
     u->began_ns = began_ns;
     (void)lh_str_copy(u->key, sizeof(u->key), key);
     *out = u;
@@ -403,6 +421,13 @@ lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
     else if (status == LH_OK && *fd >= 0)
         lh_metric_add(b->metrics.read_bytes, (int64_t)length);
     return status;
+}
+
+bool
+lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t length)
+{
+    return range_check(r, offset, length, NULL) == LH_OK &&
+           r->bucket->ops->is_proven(r, offset, length);
 }
 
 void

@@ -43,6 +43,8 @@ struct lh_put_options {
     const char
         *expected_sha256; /* hex; another content is INVALID "store.checksum_mismatch"; or NULL */
     uint64_t size_max;    /* 0: the bucket's limit */
+    uint64_t
+        size_hint; /* announced size: refused before a byte comes when too much; 0: not known */
 };
 
 const char *lh_bucket_name(const struct lh_bucket *b);
@@ -93,6 +95,8 @@ lh_status lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64
  * closes it. */
 lh_status lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
                             uint64_t length, int *fd, struct lh_error *err);
+/* Whether lh_reader_at_file over that range would cost nothing. */
+bool lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t length);
 void lh_reader_at_free(struct lh_reader_at *r);
 LH_AUTO_DEFINE(lh_reader_at)
 

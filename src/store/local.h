@@ -165,6 +165,7 @@ lh_status local_reader_read(struct lh_reader_at *r, struct lh_call *call, uint64
                             size_t n, struct lh_error *err);
 lh_status local_reader_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
                             uint64_t length, int *fd, struct lh_error *err);
+bool local_reader_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t length);
 void local_reader_free(struct lh_reader_at *r);
 
 lh_status local_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l,

@@ -16,9 +16,9 @@ means_read_only(int errnum)
     return errnum == EROFS || errnum == EACCES || errnum == EPERM;
 }
 
-lh_status
-local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str key,
-           struct lh_error *err)
+static lh_status
+fail_by_errno(const struct local_bucket *b, int errnum, const char *what, lh_str key,
+              struct lh_error *err)
 {
     lh_str shown = lh_str_fit(key, 300);
     const char *name = b->base.name;
@@ -39,6 +39,16 @@ local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str ke
                        "%s '%.*s' in bucket '%s': the file system does not permit it", what,
                        LH_FMT(shown), name);
     return lh_fail_errno(err, errnum, "%s '%.*s' in bucket '%s'", what, LH_FMT(shown), name);
+}
+
+lh_status
+local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str key,
+           struct lh_error *err)
+{
+    lh_status status = fail_by_errno(b, errnum, what, key, err);
+
+    bucket_error_subject(&b->base, key, err);
+    return status;
 }
 
 lh_status
@@ -155,6 +165,7 @@ static const struct bucket_ops local_ops = {
     .open = local_reader_open,
     .read = local_reader_read,
     .file = local_reader_file,
+    .is_proven = local_reader_is_proven,
     .reader_free = local_reader_free,
     .list = local_list,
     .free = local_free,

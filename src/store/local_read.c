@@ -254,3 +254,17 @@ local_reader_file(struct lh_reader_at *base, struct lh_call *call, uint64_t offs
     *fd = copy;
     return LH_OK;
 }
+
+bool
+local_reader_is_proven(const struct lh_reader_at *base, uint64_t offset, uint64_t length)
+{
+    const struct local_reader *r = (const struct local_reader *)base;
+    bool is_all = true;
+
+    if (!r->file.has_meta || length == 0)
+        return true;
+    for (size_t block = (size_t)(offset >> r->file.meta.block_log2);
+         is_all && block_begin(r, block) < offset + length; block++)
+        is_all = store_proven_has(r->proven, block);
+    return is_all;
+}

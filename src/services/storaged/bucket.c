@@ -1,0 +1,93 @@
+#include "services/storaged/storage.h"
+
+#include "base/json.h"
+
+lh_status
+storage_bucket_find(struct storage *s, struct lh_call *call, const struct lh_request *req,
+                    struct lh_bucket **out, struct lh_error *err)
+{
+    return lh_store_bucket(s->env->store, call, lh_request_param(req, "bucket"), out, err);
+}
+
+static void
+spec_print(struct lh_json_writer *w, const struct lh_bucket_spec *spec)
+{
+    lh_json_object_begin(w);
+    lh_json_set_cstr(w, "name", spec->name);
+    lh_json_set_cstr(w, "backend", spec->backend);
+    lh_json_set_cstr(w, "root", spec->root);
+    lh_json_object_end(w);
+}
+
+static void
+bucket_print(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
+{
+    (void)b;
+    spec_print(self, spec);
+}
+
+lh_status
+storage_buckets_list(struct storage *s, struct lh_call *call, struct lh_buf *out,
+                     struct lh_error *err)
+{
+    struct lh_json_writer w = lh_json_writer_over(out);
+
+    lh_json_object_begin(&w);
+    lh_json_key(&w, "buckets");
+    lh_json_array_begin(&w);
+    LH_TRY(lh_store_buckets(s->env->store, call, bucket_print, &w, err));
+    lh_json_array_end(&w);
+    lh_json_object_end(&w);
+    return LH_OK;
+}
+
+/* The backend is looked at first: fields of a backend that this build has not are no misspellings.
+ */
+static lh_status
+spec_read(const json_t *body, struct lh_arena *arena, struct lh_bucket_spec *spec,
+          struct lh_error *err)
+{
+    static const char *const fields[] = {"name", "backend", "root", NULL};
+    lh_str name, backend = LH_STR("local"), root = LH_STR("");
+
+    LH_TRY(lh_json_str(body, "name", &name, err));
+    LH_TRY(lh_json_str_opt(body, "backend", &backend, err));
+    if (!lh_str_eq(backend, LH_STR("local")))
+        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
+                       "the backend '%.*s' was asked for; there is: local",
+                       LH_FMT(lh_str_fit(backend, 80)));
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(lh_json_str_opt(body, "root", &root, err));
+    *spec = (struct lh_bucket_spec){
+        .name = lh_arena_cstr(arena, name), .backend = "local", .root = lh_arena_cstr(arena, root)};
+    return LH_OK;
+}
+
+lh_status
+storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body, struct lh_buf *out,
+                   struct lh_error *err)
+{
+    struct lh_json_writer w = lh_json_writer_over(out);
+    struct lh_bucket_spec spec;
+
+    LH_TRY(spec_read(body, &call->arena, &spec, err));
+    LH_TRY(lh_store_bucket_add(s->env->store, call, &spec, err));
+    LH_TRY(storage_event_add(s, call,
+                             &(struct storage_event){.entity_type = "bucket",
+                                                     .action = "bucket.added",
+                                                     .bucket = lh_str_of(spec.name)},
+                             err));
+    spec_print(&w, &spec);
+    return LH_OK;
+}
+
+lh_status
+storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, struct lh_error *err)
+{
+    LH_TRY(lh_store_bucket_remove(s->env->store, call, name, err));
+    return storage_event_add(s, call,
+                             &(struct storage_event){.entity_type = "bucket",
+                                                     .action = "bucket.removed",
+                                                     .bucket = name},
+                             err);
+}
