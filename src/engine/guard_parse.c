@@ -152,8 +152,8 @@ is_not_select(const json_t *root)
 lh_status
 guard_parse(struct engine_connection *c, lh_str sql, struct guard_parsed *out, struct lh_error *err)
 {
-    static const char query[] = "SELECT json_serialize_sql($1::VARCHAR, skip_null := true, "
-                                "skip_empty := true, skip_default := true)";
+    /* Defaults left out halve the tree; empty lists stay, for json_deserialize_sql wants them. */
+    static const char query[] = "SELECT json_serialize_sql($1::VARCHAR, skip_default := true)";
 
     LH_TRY(call_function(c, query, sql, tree_decode, out, err));
     out->statements = json_object_get(out->root, "statements");

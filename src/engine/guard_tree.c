@@ -724,10 +724,18 @@ part_walk(struct walk *w, enum part part, const json_t *value, const struct scop
 static const json_t *
 top_show_of(const json_t *query)
 {
+    static const char *const usual[] = {"type", "cte_map", "select_list", "from_table",
+                                        "aggregate_handling"};
     const json_t *from = json_object_get(query, "from_table");
+    size_t found = 0;
 
-    return json_object_size(query) == 4 && strcmp(text_of(from, "type"), "SHOW_REF") == 0 ? from
-                                                                                          : NULL;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        found += json_object_get(query, usual[i]) != NULL;
+    if (found != json_object_size(query) ||
+        json_object_get(json_object_get(query, "cte_map"), "map") ||
+        strcmp(text_of(from, "type"), "SHOW_REF") != 0)
+        return NULL;
+    return from;
 }
 
 static bool
