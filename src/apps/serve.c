@@ -144,11 +144,10 @@ exit_code(const struct lh_error *err)
     return err->status == LH_INVALID ? LH_SERVE_USAGE : LH_SERVE_FAILED;
 }
 
-static int
+static void
 fail_print(const char *program, const struct lh_error *err)
 {
     fprintf(stderr, "%s: %s (%s)\n", program, err->text, err->reason);
-    return exit_code(err);
 }
 
 static void
@@ -178,8 +177,10 @@ serve(const struct arguments *a, const struct lh_service *const *services, const
     sigset_t stop;
 
     if (settings_load(a, &config, &err) != LH_OK ||
-        (is_apart(services) && lh_host_mesh_defaults(config, &err) != LH_OK))
-        return fail_print(program, &err);
+        (is_apart(services) && lh_host_mesh_defaults(config, &err) != LH_OK)) {
+        fail_print(program, &err);
+        return LH_SERVE_USAGE;
+    }
     process_prepare(config);
     signals_block(&stop);
 
@@ -189,8 +190,10 @@ serve(const struct arguments *a, const struct lh_service *const *services, const
         .data_dir = a->data ? a->data : lh_config_str(config, "data_dir"),
         .listen = a->listen,
     };
-    if (lh_host_start(&options, &host, &err) != LH_OK)
-        return fail_print(program, &err);
+    if (lh_host_start(&options, &host, &err) != LH_OK) {
+        fail_print(program, &err);
+        return exit_code(&err);
+    }
     serve_until_signal(host, program, &stop);
     lh_host_stop(host);
     return LH_SERVE_STOPPED;

@@ -49,8 +49,8 @@ bool lh_host_has_secrets(const struct lh_config *config);
 
 /* The address to listen on, before it is bound; "" when embedded. */
 const char *lh_host_listen(const struct lh_host *h);
-/* "127.0.0.1:3100", "[::1]:0", "localhost:80": only this machine can connect. */
-bool lh_host_is_loopback(lh_str listen);
+/* "0.0.0.0:3100", "lake.lan:80": other machines can connect. */
+bool lh_host_is_exposed(lh_str listen);
 
 /* Of every service in this process; the host itself adds GET /healthz, /readyz and /metrics to each
  * door. */

@@ -8,18 +8,20 @@
 #include "base/log.h"
 #include "services/host_parts.h"
 
-/* 127.0.0.0/8 (RFC 5735), ::1, and the name that means them. */
+/* Not 127.0.0.0/8 (RFC 1122), ::1 or the name that means them. What is no address at all is the
+ * server's to refuse. */
 bool
-lh_host_is_loopback(lh_str listen)
+lh_host_is_exposed(lh_str listen)
 {
-    lh_str host = listen;
+    lh_str host;
     size_t at;
 
+    if (!lh_str_find_char(listen, ':', &at))
+        return false;
     if (lh_str_starts(listen, LH_STR("[")))
-        return lh_str_starts(listen, LH_STR("[::1]:"));
-    if (lh_str_find_char(listen, ':', &at))
-        host = lh_str_slice(listen, 0, at);
-    return lh_str_starts(host, LH_STR("127.")) || lh_str_eq_nocase(host, LH_STR("localhost"));
+        return !lh_str_starts(listen, LH_STR("[::1]:"));
+    host = lh_str_slice(listen, 0, at);
+    return !lh_str_starts(host, LH_STR("127.")) && !lh_str_eq_nocase(host, LH_STR("localhost"));
 }
 
 /* The gateway judges its own address, since it knows the tokens of people; the others are protected
@@ -27,7 +29,7 @@ lh_host_is_loopback(lh_str listen)
 static lh_status
 address_check(const struct lh_host *h, struct lh_error *err)
 {
-    if (host_door_slot(h)->service->door || lh_host_is_loopback(lh_str_of(h->listen)) ||
+    if (host_door_slot(h)->service->door || !lh_host_is_exposed(lh_str_of(h->listen)) ||
         lh_config_str(h->env.config, "mesh.token")[0])
         return LH_OK;
     return lh_fail(

@@ -45,14 +45,13 @@ list_has(const struct lh_host_origin *o, const char *key, lh_str value)
 static lh_str
 host_name(lh_str host)
 {
-    size_t at;
+    size_t from = 0, at;
 
-    if (lh_str_starts(host, LH_STR("["))) {
-        if (lh_str_find_char(host, ']', &at))
-            return lh_str_slice(host, 0, at + 1);
-        return host;
-    }
-    return lh_str_find_char(host, ':', &at) ? lh_str_slice(host, 0, at) : host;
+    if (lh_str_starts(host, LH_STR("[")) && lh_str_find_char(host, ']', &at))
+        from = at;
+    if (lh_str_find_char(lh_str_slice(host, from, host.len), ':', &at))
+        return lh_str_slice(host, 0, from + at);
+    return host;
 }
 
 /* Digits and dots only, so that "127.evil.example" is not taken for an address. */

@@ -76,7 +76,7 @@ listen_check(const struct gateway *g, struct lh_error *err)
 {
     lh_str listen = lh_str_of(lh_host_listen(g->env.host));
 
-    if (listen.len == 0 || gateway_auth_count(g->auth) > 0 || lh_host_is_loopback(listen))
+    if (gateway_auth_count(g->auth) > 0 || !lh_host_is_exposed(listen))
         return LH_OK;
     return lh_fail(
         err, LH_DENIED, "host.insecure",
