@@ -11,6 +11,7 @@
 #include "engine/instance.h"
 #include "engine/lake_fs.h"
 #include "engine/table_cells.h"
+#include "engine/verdicts.h"
 
 /* Of the headers this is compiled against: DuckDB's C++ classes cross the seam, so any other
  * library is refused. */
@@ -189,6 +190,7 @@ lh_engine_open(enum lh_engine_kind kind, const struct lh_config *config, struct 
     e->memory_limit_bytes = memory_limit(kind, config);
     pthread_mutex_init(&e->pool.lock, NULL);
     e->hot = engine_hot_new();
+    e->verdicts = engine_verdicts_new();
     LH_TRY(database_open(e, config, err));
     LH_TRY(settings_run(e, settings_both, err));
     LH_TRY(kind == LH_ENGINE_QUERY ? settings_run(e, settings_query, err)
@@ -206,6 +208,7 @@ lh_engine_free(struct lh_engine *e)
     if (e->db)
         duckdb_close(&e->db);
     engine_hot_free(e->hot);
+    engine_verdicts_free(e->verdicts);
     pthread_mutex_destroy(&e->pool.lock);
     free(e);
     engine_watchdog_unref();

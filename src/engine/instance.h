@@ -12,6 +12,7 @@
 
 struct engine_hot;
 struct engine_sources;
+struct engine_verdicts;
 
 struct lh_engine {
     enum lh_engine_kind kind;
@@ -24,7 +25,8 @@ struct lh_engine {
         struct engine_connection *idle;
         size_t idle_count;
     } pool;
-    struct engine_hot *hot; /* query engine only (hot.c) */
+    struct engine_hot *hot;
+    struct engine_verdicts *verdicts;
 };
 
 struct engine_connection {

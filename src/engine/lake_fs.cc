@@ -110,6 +110,13 @@ class LakeFileSystem final : public FileSystem
         return duckdb::timestamp_t(engine_file_modified_us(Of(handle).file));
     }
 
+    /* Lets the footer cache trust an object from its first second: by time alone it distrusts
+     * everything younger than ten. */
+    string GetVersionTag(FileHandle &handle) override
+    {
+        return engine_file_tag(Of(handle).file);
+    }
+
     duckdb::FileType GetFileType(FileHandle &) override
     {
         return duckdb::FileType::FILE_TYPE_REGULAR;

@@ -49,6 +49,8 @@ bool
 engine_file_write(struct engine_file *f, const void *from, uint64_t n, uint64_t offset, char *text);
 uint64_t engine_file_size(const struct engine_file *f);
 int64_t engine_file_modified_us(const struct engine_file *f);
+/* The ETag; "" for mem://. Borrowed. */
+const char *engine_file_tag(const struct engine_file *f);
 
 /* ---- C side: names (source.c) ---- */
 

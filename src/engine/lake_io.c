@@ -17,6 +17,7 @@ struct engine_file {
     struct lh_call call;
     uint64_t size_bytes;
     int64_t modified_us;
+    char etag[LH_ETAG_MAX];
     struct engine_file *next, *prev;
 };
 
@@ -142,6 +143,7 @@ object_open(struct engine_file *f, lh_str uri, struct lh_error *err)
     LH_TRY(lh_object_open(bucket, &f->call, key, &f->reader, &info, err));
     f->size_bytes = info.size_bytes;
     f->modified_us = info.modified_us;
+    memcpy(f->etag, info.etag, sizeof(f->etag));
     return LH_OK;
 }
 
@@ -317,4 +319,10 @@ int64_t
 engine_file_modified_us(const struct engine_file *f)
 {
     return f->modified_us;
+}
+
+const char *
+engine_file_tag(const struct engine_file *f)
+{
+    return f->etag;
 }

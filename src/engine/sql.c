@@ -11,6 +11,7 @@
 #include "engine/guard_parse.h"
 #include "engine/lake_fs.h"
 #include "engine/statement.h"
+#include "engine/verdicts.h"
 
 /* ---- parse ---- */
 
@@ -24,7 +25,10 @@ lh_statement_parse(struct lh_engine *e, struct lh_call *call, lh_str sql, struct
     s->call = call;
     s->text = lh_arena_str(&call->arena, sql);
     LH_TRY(engine_connection_take(e, call, &s->connection, err));
-    LH_TRY(guard_check(s->connection, call, sql, &s->verdict, err));
+    if (!engine_verdicts_find(e->verdicts, sql, &call->arena, &s->verdict)) {
+        LH_TRY(guard_check(s->connection, call, sql, &s->verdict, err));
+        engine_verdicts_put(e->verdicts, sql, &s->verdict);
+    }
     s->sql = s->verdict.sql;
     *out = lh_take(s);
     return LH_OK;
