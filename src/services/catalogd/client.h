@@ -1,13 +1,15 @@
 /*
  * catalogd client: what other services ask the catalog.
  *
- * A snapshot is one version of a dataset: its columns and the objects that hold its rows. Versions never change, so the client keeps snapshots it
- * has seen and asks catalogd only which version is the head; a query over an unchanged dataset costs one small call.
+ * A snapshot is one version of a dataset: its columns and the objects that hold its rows. Versions
+ * never change, so the client keeps snapshots it has seen and asks catalogd only which version is
+ * the head; a query over an unchanged dataset costs one small call.
  *
- * Owns     a snapshot is shared and counted: lh_snapshot_unref when done. All strings live as long as it.
- * Threads  a client may be used by all threads; a snapshot never changes.
- * Fails    NOT_FOUND "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version"; CONFLICT "catalog.schema_drift" (extra: added,
- *          removed, retyped) | "catalog.version_taken"; INVALID "catalog.name"; TOO_BIG; CORRUPT "catalog.manifest".
+ * Owns     a snapshot is shared and counted: lh_snapshot_unref when done. All strings live as long
+ * as it. Threads  a client may be used by all threads; a snapshot never changes. Fails    NOT_FOUND
+ * "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version"; CONFLICT
+ * "catalog.schema_drift" (extra: added, removed, retyped) | "catalog.version_taken"; INVALID
+ * "catalog.name"; TOO_BIG; CORRUPT "catalog.manifest".
  */
 #ifndef LH_SERVICES_CATALOGD_CLIENT_H
 #define LH_SERVICES_CATALOGD_CLIENT_H
@@ -17,7 +19,7 @@
 
 struct lh_catalog_column {
     const char *name;
-    const char *type;     /* DuckDB SQL type: "VARCHAR", "STRUCT(a BIGINT, b VARCHAR[])" */
+    const char *type; /* DuckDB SQL type: "VARCHAR", "STRUCT(a BIGINT, b VARCHAR[])" */
     uint64_t null_count;
     const char *min, *max; /* as text, NULL when not known */
 };
@@ -66,15 +68,18 @@ lh_snapshot_free(struct lh_snapshot *s)
 }
 LH_AUTO_DEFINE(lh_snapshot)
 
-/* Names visible to this principal, for near-name hints and SHOW TABLES: a JSON array of {name, version, rows, columns}. */
+/* Names visible to this principal, for near-name hints and SHOW TABLES: a JSON array of {name,
+ * version, rows, columns}. */
 lh_status lh_catalog_names(struct lh_catalog_client *c, struct lh_call *call, json_t **out,
                            struct lh_error *err);
 
-/* A writer in progress: collection spares every key under `_data/` that a living writer announced. Announce before the first
- * data object is put, end after the commit. A writer that dies expires by itself. */
+/* A writer in progress: collection spares every key under `_data/` that a living writer announced.
+ * Announce before the first data object is put, end after the commit. A writer that dies expires by
+ * itself. */
 lh_status lh_catalog_writer_begin(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
                                   char writer_id[37], struct lh_error *err);
-void lh_catalog_writer_end(struct lh_catalog_client *c, struct lh_call *call, const char *writer_id);
+void
+lh_catalog_writer_end(struct lh_catalog_client *c, struct lh_call *call, const char *writer_id);
 
 struct lh_catalog_commit {
     const char *dataset;
@@ -90,8 +95,8 @@ struct lh_catalog_commit {
     const char *const *ingest_keys;
     size_t ingest_key_count;
 };
-/* CONFLICT "catalog.version_taken" when the head moved: read it again and decide. When it returns OK the version is durable, its event
- * is in the journal, and every query sees it. */
+/* CONFLICT "catalog.version_taken" when the head moved: read it again and decide. When it returns
+ * OK the version is durable, its event is in the journal, and every query sees it. */
 lh_status lh_catalog_commit(struct lh_catalog_client *c, struct lh_call *call,
                             const struct lh_catalog_commit *commit, struct lh_snapshot **out,
                             struct lh_error *err);
@@ -100,7 +105,8 @@ lh_status lh_catalog_commit(struct lh_catalog_client *c, struct lh_call *call,
 void lh_catalog_fingerprint(const struct lh_catalog_column *columns, size_t count,
                             char out[LH_SHA256_HEX]);
 
-/* [A-Za-z_][A-Za-z0-9_]{0,62}, and not a name that DuckDB keeps for itself. INVALID "catalog.name". */
+/* [A-Za-z_][A-Za-z0-9_]{0,62}, and not a name that DuckDB keeps for itself. INVALID "catalog.name".
+ */
 lh_status lh_catalog_name_check(lh_str name, struct lh_error *err);
 
 #endif

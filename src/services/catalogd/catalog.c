@@ -1,0 +1,453 @@
+#include "services/catalogd/catalog.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "services/catalogd/detail.h"
+#include "services/catalogd/keeper.h"
+#include "services/catalogd/meta.h"
+#include "services/catalogd/writer.h"
+#include "services/journald/client.h"
+
+#define MANIFEST_BYTES_MAX ((size_t)512 << 20)
+#define START_WAIT_MS 10000
+
+enum { LIST_PAGE = 1000 };
+
+const struct lh_config_key catalog_config[] = {
+    {"catalog.refresh_interval", LH_CONFIG_DURATION, "2s", 10, 3600000,
+     "How often versions that other processes committed are looked for.", NULL, false},
+    {"catalog.snapshot_cache", LH_CONFIG_SIZE, "8MiB", 0, INT64_C(1) << 40,
+     "Memory for decoded manifests in catalogd.", NULL, false},
+    {"catalog.writer_ttl", LH_CONFIG_DURATION, "1h", 1000, 604800000,
+     "How long a writer that is not renewed holds up the collection of its dataset.", NULL, false},
+    {"catalog.distinct_max_rows", LH_CONFIG_I64, "20000000", 0, INT64_MAX,
+     "Datasets with more rows show no estimate of distinct values unless asked with distinct=true.",
+     NULL, false},
+    {0},
+};
+
+/* ---- reading versions ---- */
+
+static lh_status
+version_unknown(lh_str dataset, uint64_t version, struct lh_error *err)
+{
+    return lh_fail(err, LH_NOT_FOUND, "catalog.unknown_version",
+                   "dataset '%.*s' has no version %llu", LH_FMT(dataset),
+                   (unsigned long long)version);
+}
+
+/* Once for each object: the same broken manifest is met by every list and every query. */
+static void
+broken_report(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+              const struct lh_error *why)
+{
+    char key[CATALOG_KEY_TEXT];
+
+    if (!catalog_index_broken(c->index, dataset, version))
+        return;
+    catalog_manifest_key(dataset, version, key);
+    lh_journal_failure(c->env->mesh, call,
+                       &(struct lh_journal_failure){.service = "catalogd",
+                                                    .code = why->reason,
+                                                    .detail = why->text,
+                                                    .object = key,
+                                                    .bucket = lh_bucket_name(c->bucket)});
+}
+
+static lh_status
+manifest_get(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+             struct lh_buf *out, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    char text[CATALOG_KEY_TEXT];
+    lh_str key = catalog_manifest_key(dataset, version, text);
+    lh_status status = lh_object_get(c->bucket, call, key, out, NULL, &why);
+
+    if (status == LH_OK)
+        return LH_OK;
+    if (status == LH_NOT_FOUND) {
+        catalog_index_remove(c->index, dataset, version);
+        return version_unknown(dataset, version, err);
+    }
+    if (status == LH_CORRUPT)
+        return lh_fail(err, LH_CORRUPT, "catalog.manifest", "manifest %s cannot be read: %s", text,
+                       why.text);
+    lh_error_copy(err, &why);
+    return status;
+}
+
+static lh_status
+manifest_read(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+              struct catalog_snapshot **out, struct lh_error *err)
+{
+    LH_AUTO_BUF(bytes, MANIFEST_BYTES_MAX);
+    struct lh_engine *work;
+
+    LH_TRY(manifest_get(c, call, dataset, version, &bytes, err));
+    LH_TRY(lh_env_work_engine(c->env, &work, err));
+    return catalog_manifest_decode(work, call, lh_buf_bytes(&bytes), dataset, version, out, err);
+}
+
+lh_status
+catalog_version_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+                     struct catalog_snapshot **out, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    char key[CATALOG_SNAPSHOT_KEY];
+    lh_status status;
+
+    *out = lh_cache_find(c->snapshots, catalog_snapshot_key(dataset, version, key));
+    if (*out != NULL)
+        return LH_OK;
+    status = manifest_read(c, call, dataset, version, out, &why);
+    if (status != LH_OK) {
+        if (status == LH_CORRUPT)
+            broken_report(c, call, dataset, version, &why);
+        lh_error_copy(err, &why);
+        return status;
+    }
+    catalog_keep(c, *out);
+    return LH_OK;
+}
+
+void
+catalog_keep(struct catalog *c, struct catalog_snapshot *s)
+{
+    char key[CATALOG_SNAPSHOT_KEY];
+    lh_str name = lh_str_of(s->shown.dataset);
+
+    catalog_index_add(c->index, name, s->shown.version);
+    catalog_index_read(c->index, s);
+    lh_cache_put(c->snapshots, catalog_snapshot_key(name, s->shown.version, key), s,
+                 s->arena.used_bytes + sizeof(*s));
+}
+
+lh_status
+catalog_ready_check(struct catalog *c, struct lh_error *err)
+{
+    if (!atomic_load(&c->is_loaded))
+        return lh_fail(err, LH_UNAVAILABLE, "catalog.not_ready",
+                       "the bucket '%s' has not been listed yet", lh_bucket_name(c->bucket));
+    return LH_OK;
+}
+
+/* A head that is not read yet is read here; one that cannot be does not hide its dataset. */
+static lh_status
+head_is_hidden(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+               bool *is_hidden, struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *s = NULL;
+    LH_AUTO_ERROR(why);
+    lh_status status = catalog_version_load(c, call, dataset, version, &s, &why);
+
+    if (status != LH_OK && status != LH_CORRUPT) {
+        lh_error_copy(err, &why);
+        return status;
+    }
+    *is_hidden = status == LH_OK && s->shown.is_deleted;
+    return LH_OK;
+}
+
+lh_status
+catalog_head(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t *version,
+             bool *is_hidden, struct lh_error *err)
+{
+    enum catalog_version_state state;
+
+    LH_TRY(catalog_ready_check(c, err));
+    *version = 0;
+    *is_hidden = false;
+    if (!catalog_index_head(c->index, dataset, version, &state, is_hidden))
+        return LH_OK;
+    if (state == CATALOG_READ)
+        return LH_OK;
+    return head_is_hidden(c, call, dataset, *version, is_hidden, err);
+}
+
+lh_status
+catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+             struct catalog_snapshot **out, struct lh_error *err)
+{
+    uint64_t head;
+    bool is_hidden;
+
+    LH_TRY(catalog_head(c, call, dataset, &head, &is_hidden, err));
+    if (head == 0 || version > head) {
+        LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+        LH_TRY(catalog_head(c, call, dataset, &head, &is_hidden, err));
+    }
+    if (head == 0 || is_hidden)
+        return catalog_index_unknown(c->index, dataset, err);
+    if (version == 0)
+        version = head;
+    if (!catalog_index_has(c->index, dataset, version))
+        return version_unknown(dataset, version, err);
+    return catalog_version_load(c, call, dataset, version, out, err);
+}
+
+lh_status
+catalog_entry_read(struct catalog *c, struct lh_call *call, struct catalog_entry *entry,
+                   struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *s = NULL;
+    LH_AUTO_ERROR(why);
+    lh_str name = lh_str_of(entry->name);
+    lh_status status;
+
+    if (entry->head.state != CATALOG_UNREAD)
+        return LH_OK;
+    status = catalog_version_load(c, call, name, entry->head.number, &s, &why);
+    if (status != LH_OK && status != LH_CORRUPT && status != LH_NOT_FOUND) {
+        lh_error_copy(err, &why);
+        return status;
+    }
+    /* Gone meanwhile: then it is shown no more than a broken one. */
+    if (!catalog_index_entry(c->index, name, &call->arena, entry))
+        entry->head.state = CATALOG_BROKEN;
+    return LH_OK;
+}
+
+bool
+catalog_entry_is_shown(const struct catalog_entry *entry)
+{
+    return entry->head.state == CATALOG_READ && strcmp(entry->head.digest.mode, "delete") != 0;
+}
+
+/* ---- looking at the bucket ---- */
+
+/* Numbers of the versions of one dataset, as they are walked. */
+struct numbers {
+    lh_str dataset;
+    uint64_t *items;
+    size_t count, cap;
+};
+
+static void
+numbers_add(struct numbers *n, uint64_t number)
+{
+    if (n->count == n->cap) {
+        n->cap = n->cap ? n->cap * 2 : 32;
+        n->items = lh_realloc_array(n->items, n->cap, sizeof(*n->items));
+    }
+    n->items[n->count++] = number;
+}
+
+static void
+numbers_fini(struct numbers *n)
+{
+    free(n->items);
+}
+
+static lh_status
+number_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
+{
+    struct numbers *n = self;
+    lh_str dataset;
+    uint64_t version;
+
+    (void)err;
+    if (catalog_manifest_key_parse(lh_str_of(entry->key), &dataset, &version) &&
+        lh_str_eq(dataset, n->dataset))
+        numbers_add(n, version);
+    return LH_OK;
+}
+
+lh_status
+catalog_versions_list(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t **out,
+                      size_t *count, struct lh_error *err)
+{
+    struct numbers n __attribute__((cleanup(numbers_fini))) = {.dataset = dataset};
+    const char *prefix =
+        lh_arena_printf(&call->arena, CATALOG_DATASETS_PREFIX "%.*s/", LH_FMT(dataset));
+
+    LH_TRY(lh_object_walk(c->bucket, call, lh_str_of(prefix), number_visit, &n, err));
+    *out = lh_arena_array(&call->arena, n.count + 1, sizeof(**out));
+    if (n.count > 0)
+        memcpy(*out, n.items, n.count * sizeof(**out));
+    *count = n.count;
+    return LH_OK;
+}
+
+lh_status
+catalog_dataset_refresh(struct catalog *c, struct lh_call *call, lh_str dataset,
+                        struct lh_error *err)
+{
+    LH_AUTO(lh_object_list) *page = NULL;
+    char text[CATALOG_KEY_TEXT];
+    enum catalog_version_state state;
+    uint64_t head = 0, version;
+    bool is_deleted;
+    lh_str key, name;
+
+    if (lh_catalog_name_check(dataset, NULL) != LH_OK)
+        return LH_OK;
+    catalog_index_head(c->index, dataset, &head, &state, &is_deleted);
+    key = catalog_manifest_key(dataset, head, text);
+    LH_TRY(lh_object_list(c->bucket, call,
+                          lh_str_slice(key, 0, strlen(CATALOG_DATASETS_PREFIX) + dataset.len + 1),
+                          key, LIST_PAGE, &page, err));
+    for (size_t i = 0; i < page->count; i++)
+        if (catalog_manifest_key_parse(lh_str_of(page->items[i].key), &name, &version))
+            catalog_index_add(c->index, name, version);
+    return LH_OK;
+}
+
+/* A dataset's versions come one after the other; when the next dataset begins, the one before is
+ * known whole. */
+struct walk {
+    struct catalog *c;
+    struct numbers seen;
+    char name[CATALOG_KEY_TEXT];
+};
+
+static void
+walk_flush(struct walk *w)
+{
+    catalog_index_prune(w->c->index, lh_str_of(w->name), w->seen.items, w->seen.count);
+    w->seen.count = 0;
+}
+
+static lh_status
+walk_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
+{
+    struct walk *w = self;
+    lh_str dataset;
+    uint64_t version;
+
+    (void)err;
+    if (!catalog_manifest_key_parse(lh_str_of(entry->key), &dataset, &version))
+        return LH_OK;
+    if (!lh_str_eq(dataset, lh_str_of(w->name))) {
+        walk_flush(w);
+        lh_str_copy(w->name, sizeof(w->name), dataset);
+    }
+    numbers_add(&w->seen, version);
+    catalog_index_add(w->c->index, dataset, version);
+    return LH_OK;
+}
+
+static lh_status
+refresh_whole(struct catalog *c, struct lh_call *call, struct lh_error *err)
+{
+    struct walk w = {.c = c};
+    lh_status status =
+        lh_object_walk(c->bucket, call, LH_STR(CATALOG_DATASETS_PREFIX), walk_visit, &w, err);
+
+    if (status == LH_OK) {
+        walk_flush(&w);
+        atomic_store(&c->is_loaded, true);
+    }
+    numbers_fini(&w.seen);
+    return status;
+}
+
+/* Where to look next after `key`: behind the head of its dataset, as far as it is known. */
+static lh_str
+next_place(struct catalog *c, lh_str key, char text[CATALOG_KEY_TEXT])
+{
+    enum catalog_version_state state;
+    lh_str dataset;
+    uint64_t version, head;
+    bool is_deleted;
+
+    if (!catalog_manifest_key_parse(key, &dataset, &version)) {
+        lh_str_copy(text, CATALOG_KEY_TEXT, key);
+        return lh_str_of(text);
+    }
+    catalog_index_add(c->index, dataset, version);
+    if (!catalog_index_head(c->index, dataset, &head, &state, &is_deleted) || head < version)
+        head = version;
+    return catalog_manifest_key(dataset, head, text);
+}
+
+/* One key at a time: from each dataset's known head straight to what stands behind it, which is its
+ * new version or the next dataset. */
+static lh_status
+refresh_heads(struct catalog *c, struct lh_call *call, struct lh_error *err)
+{
+    char text[2][CATALOG_KEY_TEXT];
+    lh_str after = LH_STR("");
+
+    for (unsigned i = 0;; i++) {
+        LH_AUTO(lh_object_list) *page = NULL;
+
+        LH_TRY(
+            lh_object_list(c->bucket, call, LH_STR(CATALOG_DATASETS_PREFIX), after, 1, &page, err));
+        if (page->count == 0)
+            return LH_OK;
+        after = next_place(c, lh_str_of(page->items[0].key), text[i % 2]);
+    }
+}
+
+lh_status
+catalog_refresh(struct catalog *c, struct lh_call *call, bool is_whole, struct lh_error *err)
+{
+    if (is_whole || !atomic_load(&c->is_loaded))
+        return refresh_whole(c, call, err);
+    return refresh_heads(c, call, err);
+}
+
+/* ---- life ---- */
+
+/* A bucket that is away now may be back in a minute: the keeper goes on trying. */
+static void
+start_list(struct catalog *c)
+{
+    LH_AUTO_ERROR(err);
+    struct lh_call call;
+
+    lh_call_init(&call);
+    call.deadline_ms = lh_time_mono_ms() + START_WAIT_MS;
+    if (catalog_refresh(c, &call, true, &err) != LH_OK)
+        lh_log_error(LH_LOG_ERROR, "catalogd", "the catalog could not be listed", &err);
+    lh_call_fini(&call);
+}
+
+lh_status
+catalog_open(const struct lh_env *env, struct catalog **out, struct lh_error *err)
+{
+    struct catalog *c = LH_NEW(struct catalog);
+    lh_status status;
+
+    c->env = env;
+    c->bucket = lh_store_primary(env->store);
+    c->index = catalog_index_new();
+    c->snapshots =
+        lh_cache_new(&catalog_snapshot_kind, lh_config_size(env->config, "catalog.snapshot_cache"));
+    c->writers = catalog_writers_new(c->bucket, lh_config_ms(env->config, "catalog.writer_ttl"));
+    c->metas = catalog_metas_new(c->bucket);
+    c->distincts = catalog_distincts_new();
+    start_list(c);
+    status = catalog_keeper_start(c, &c->keeper, err);
+    if (status != LH_OK) {
+        catalog_free(c);
+        return status;
+    }
+    *out = c;
+    return LH_OK;
+}
+
+void
+catalog_drain(struct catalog *c)
+{
+    catalog_keeper_stop(c->keeper);
+    c->keeper = NULL;
+}
+
+void
+catalog_free(struct catalog *c)
+{
+    if (c == NULL)
+        return;
+    catalog_drain(c);
+    catalog_distincts_free(c->distincts);
+    catalog_metas_free(c->metas);
+    catalog_writers_free(c->writers);
+    lh_cache_free(c->snapshots);
+    catalog_index_free(c->index);
+    free(c);
+}

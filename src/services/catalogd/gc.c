@@ -1,0 +1,282 @@
+#include "services/catalogd/gc.h"
+
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "services/catalogd/gc_plan.h"
+#include "services/catalogd/writer.h"
+#include "services/journald/client.h"
+
+#define PAGE_BYTES_MAX ((size_t)256 << 20)
+
+enum { SHOWN_MAX = 10000 };
+
+/* One run, and what it has done so far. */
+struct gc {
+    struct catalog *c;
+    struct lh_call *call;
+    const struct catalog_gc_options *options;
+    struct lh_buf removed, refused; /* JSON arrays without brackets */
+    uint64_t removed_objects, removed_versions, bytes, reachable, young;
+};
+
+/* ---- the report ---- */
+
+static void
+removed_note(struct gc *g, const char *key, uint64_t size_bytes, const char *why)
+{
+    struct lh_json_writer w = lh_json_writer_over(&g->removed);
+
+    g->bytes += size_bytes;
+    if (g->removed_objects + g->removed_versions > SHOWN_MAX)
+        return;
+    if (g->removed.len > 0)
+        lh_buf_add_char(&g->removed, ',');
+    lh_json_object_begin(&w);
+    lh_json_set_cstr(&w, "key", key);
+    lh_json_set_u64(&w, "size_bytes", size_bytes);
+    lh_json_set_cstr(&w, "why", why);
+    lh_json_object_end(&w);
+}
+
+static void
+refused_note(struct gc *g, lh_str dataset, const char *why)
+{
+    struct lh_json_writer w = lh_json_writer_over(&g->refused);
+
+    if (g->refused.len > 0)
+        lh_buf_add_char(&g->refused, ',');
+    lh_json_object_begin(&w);
+    lh_json_set_str(&w, "dataset", dataset);
+    lh_json_set_cstr(&w, "why", why);
+    lh_json_object_end(&w);
+}
+
+static void
+counts_print(const struct gc *g, struct lh_json_writer *w)
+{
+    lh_json_set_u64(w, "removed_objects", g->removed_objects);
+    lh_json_set_u64(w, "removed_versions", g->removed_versions);
+    lh_json_set_u64(w, "bytes", g->bytes);
+}
+
+static void
+report_print(struct gc *g, struct lh_buf *out)
+{
+    struct lh_json_writer w = lh_json_writer_over(out);
+
+    lh_json_object_begin(&w);
+    lh_json_set_bool(&w, "dry_run", g->options->is_dry);
+    lh_json_key(&w, "removed");
+    lh_json_array_begin(&w);
+    if (g->removed.len > 0)
+        lh_json_put_raw(&w, lh_buf_str(&g->removed));
+    lh_json_array_end(&w);
+    counts_print(g, &w);
+    lh_json_key(&w, "kept");
+    lh_json_object_begin(&w);
+    lh_json_set_u64(&w, "reachable", g->reachable);
+    lh_json_set_u64(&w, "young", g->young);
+    lh_json_object_end(&w);
+    lh_json_key(&w, "refused");
+    lh_json_array_begin(&w);
+    if (g->refused.len > 0)
+        lh_json_put_raw(&w, lh_buf_str(&g->refused));
+    lh_json_array_end(&w);
+    lh_json_object_end(&w);
+}
+
+static lh_status
+event_write(struct gc *g, struct lh_error *err)
+{
+    LH_AUTO_BUF(text, 4096);
+    struct lh_json_writer w = lh_json_writer_over(&text);
+
+    lh_json_object_begin(&w);
+    counts_print(g, &w);
+    lh_json_object_end(&w);
+    return lh_journal_event(g->c->env->mesh, g->call,
+                            &(struct lh_journal_event){.entity_type = "catalog",
+                                                       .entity_id = "gc",
+                                                       .action = "catalog.collected",
+                                                       .new_json = lh_buf_str(&text)},
+                            err);
+}
+
+/* ---- carrying a plan out ---- */
+
+/* A plan is carried out by a lease, or, in a dry run, only told. */
+struct hand {
+    struct gc *g;
+    lh_str dataset;
+    struct catalog_lease *lease; /* NULL: dry */
+};
+
+static lh_status
+object_remove(struct hand *h, lh_str key, const char *etag, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    lh_status status;
+
+    if (h->lease == NULL)
+        return LH_OK;
+    LH_TRY(lh_call_check(h->g->call, err));
+    LH_TRY(catalog_lease_hold(h->g->c->writers, h->g->call, h->lease, err));
+    LH_FAULT("catalog.gc.before_delete", err);
+    status = lh_object_delete(h->g->c->bucket, h->g->call, key, etag, &why);
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
+}
+
+static lh_status
+version_remove(struct hand *h, const struct gc_version *v, struct lh_error *err)
+{
+    char key[CATALOG_KEY_TEXT], cached[CATALOG_SNAPSHOT_KEY], why[96];
+
+    LH_TRY(object_remove(h, catalog_manifest_key(h->dataset, v->number, key), NULL, err));
+    if (h->lease != NULL) {
+        catalog_index_remove(h->g->c->index, h->dataset, v->number);
+        lh_cache_drop(h->g->c->snapshots, catalog_snapshot_key(h->dataset, v->number, cached));
+    }
+    h->g->removed_versions++;
+    snprintf(why, sizeof(why), "not among the newest %llu versions",
+             (unsigned long long)h->g->options->keep_versions);
+    removed_note(h->g, key, 0, why);
+    return LH_OK;
+}
+
+static lh_status
+plan_carry_out(struct hand *h, const struct gc_plan *plan, struct lh_error *err)
+{
+    for (size_t i = 0; i < plan->version_count; i++)
+        if (plan->versions[i].is_expired)
+            LH_TRY(version_remove(h, &plan->versions[i], err));
+    for (size_t i = 0; i < plan->orphan_count; i++) {
+        const struct gc_orphan *o = &plan->orphans[i];
+
+        LH_TRY(object_remove(h, lh_str_of(o->key), o->etag, err));
+        h->g->removed_objects++;
+        removed_note(h->g, o->key, o->size_bytes, "no version names it");
+    }
+    h->g->reachable += plan->reachable_count;
+    h->g->young += plan->young_count;
+    return LH_OK;
+}
+
+/* Says why the dataset must not be touched, or nothing. */
+static lh_status
+dataset_ask(struct hand *h, struct gc_plan *plan, const char **refusal, struct lh_error *err)
+{
+    struct gc *g = h->g;
+    bool is_written, is_same;
+
+    *refusal = NULL;
+    LH_TRY(catalog_writers_live(g->c->writers, g->call, h->dataset, &is_written, err));
+    if (is_written) {
+        *refusal = "a writer is in progress";
+        return LH_OK;
+    }
+    LH_TRY(gc_plan_make(g->c, g->call, h->dataset, g->options, plan, refusal, err));
+    if (*refusal != NULL || h->lease == NULL)
+        return LH_OK;
+    LH_TRY(gc_plan_check(g->c, g->call, h->dataset, plan, &is_same, err));
+    if (!is_same)
+        *refusal = "a version was committed meanwhile";
+    return LH_OK;
+}
+
+static lh_status
+dataset_treat(struct hand *h, struct lh_error *err)
+{
+    struct gc_plan plan __attribute__((cleanup(gc_plan_fini))) = {0};
+    const char *refusal;
+
+    LH_TRY(dataset_ask(h, &plan, &refusal, err));
+    if (refusal != NULL) {
+        refused_note(h->g, h->dataset, refusal);
+        return LH_OK;
+    }
+    return plan_carry_out(h, &plan, err);
+}
+
+static lh_status
+dataset_collect(struct gc *g, lh_str dataset, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    struct catalog_lease lease;
+    struct hand h = {.g = g, .dataset = dataset, .lease = &lease};
+    lh_status status;
+
+    if (g->options->is_dry) {
+        h.lease = NULL;
+        return dataset_treat(&h, err);
+    }
+    status = catalog_lease_take(g->c->writers, g->call, dataset, &lease, &why);
+    if (status == LH_BUSY) {
+        refused_note(g, dataset, "another collection is in progress");
+        return LH_OK;
+    }
+    if (status != LH_OK) {
+        lh_error_copy(err, &why);
+        return status;
+    }
+    status = dataset_treat(&h, err);
+    catalog_lease_drop(g->c->writers, g->call, &lease);
+    return status;
+}
+
+/* ---- all datasets ---- */
+
+/* Also those that have objects but no version yet: the first ingest of a dataset may have died. */
+static lh_status
+owners_collect(struct gc *g, struct lh_error *err)
+{
+    lh_str owner = LH_STR("");
+
+    for (;;) {
+        LH_TRY(lh_call_check(g->call, err));
+        LH_TRY(gc_owner_next(g->c, g->call, owner, &owner, err));
+        if (owner.len == 0)
+            return LH_OK;
+        if (!catalog_index_entry(g->c->index, owner, &g->call->arena, &(struct catalog_entry){0}))
+            LH_TRY(dataset_collect(g, owner, err));
+    }
+}
+
+static lh_status
+datasets_collect(struct gc *g, struct lh_error *err)
+{
+    struct catalog_entry *entries;
+    size_t count;
+
+    LH_TRY(catalog_refresh(g->c, g->call, true, err));
+    count = catalog_index_entries(g->c->index, LH_STR(""), &g->call->arena, &entries);
+    for (size_t i = 0; i < count; i++)
+        LH_TRY(dataset_collect(g, lh_str_of(entries[i].name), err));
+    return owners_collect(g, err);
+}
+
+/* What was removed before a failure was removed all the same, and the journal says so. */
+lh_status
+catalog_gc(struct catalog *c, struct lh_call *call, const struct catalog_gc_options *options,
+           struct lh_buf *out, struct lh_error *err)
+{
+    struct gc g = {.c = c, .call = call, .options = options};
+    lh_status status, noted = LH_OK;
+    LH_AUTO_ERROR(why);
+
+    lh_buf_init(&g.removed, PAGE_BYTES_MAX);
+    lh_buf_init(&g.refused, PAGE_BYTES_MAX);
+    status = datasets_collect(&g, err);
+    if (!options->is_dry && g.removed_objects + g.removed_versions > 0)
+        noted = event_write(&g, status == LH_OK ? err : &why);
+    if (status == LH_OK && noted == LH_OK)
+        report_print(&g, out);
+    lh_buf_fini(&g.removed);
+    lh_buf_fini(&g.refused);
+    LH_TRY(status);
+    LH_TRY(noted);
+    return lh_buf_check(out, "the report of the collection", err);
+}
