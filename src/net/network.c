@@ -9,10 +9,10 @@
  *       │           └──► WAIT ──────────────────┼─► ANSWERED
  *       └───► PEEK ────► STREAM ─► WAIT ────────┘
  *
- * An upload that its handler streams begins with PEEK: the worker starts on the head alone, so that
- * it may refuse (no token, bad name) before `100 Continue` invites gigabytes. When a handler is
- * done in the middle of STREAM, the answer is written to the socket past libmicrohttpd (nothing of
- * ours is in its buffers then), and the watcher lingers.
+ * A long upload that its handler streams begins with PEEK: the worker starts on the head alone, so
+ * that it may refuse (no token, bad name) before `100 Continue` invites gigabytes. When a handler
+ * is done in the middle of STREAM, the answer is written to the socket past libmicrohttpd (nothing
+ * of ours is in its buffers then), and the watcher lingers.
  */
 #include "net/network.h"
 
@@ -25,9 +25,9 @@
 #include "base/time.h"
 
 #define STREAM_BLOCK_BYTES ((size_t)64 << 10)
-/* A refused body up to here is read and thrown away to keep the connection; a longer one is not
- * worth it. */
-#define SKIP_BODY_BYTES ((int64_t)64 << 10)
+/* A body up to here is not worth a decision of its own: it is read before its worker starts, and
+ * before a refusal, which keeps the connection. It must fit the window of a flow. */
+#define SHORT_BODY_BYTES ((int64_t)64 << 10)
 #define SHORT_ANSWER_BYTES ((size_t)16 << 10)
 
 /* ---- answers ---- */
@@ -209,9 +209,9 @@ dispatch(struct net_exchange *x, enum net_stage stage)
 }
 
 static bool
-body_is_skippable(const struct net_exchange *x)
+body_is_short(const struct net_exchange *x)
 {
-    return x->body_length >= 0 && x->body_length <= SKIP_BODY_BYTES && !x->expects_continue;
+    return x->body_length >= 0 && x->body_length <= SHORT_BODY_BYTES && !x->expects_continue;
 }
 
 static enum MHD_Result
@@ -220,7 +220,7 @@ head_refuse(struct net_exchange *x, const struct lh_error *err)
     x->stage = NET_STAGE_REFUSED;
     net_connection_phase(x->connection, NET_PHASE_BODY);
     net_exchange_refuse(x, err);
-    if (body_is_skippable(x) && !lh_error_is(err, "request.framing"))
+    if (body_is_short(x) && !lh_error_is(err, "request.framing"))
         return MHD_YES;
     x->is_lingering = true;
     return answer_send(x);
@@ -235,7 +235,7 @@ head_handle(struct net_exchange *x, const char *method)
         return head_refuse(x, &err);
     if (x->match.route->flags & LH_ROUTE_STREAMS_BODY) {
         x->req.body = net_flow_source(&x->flow, x->body_length);
-        if (x->body_length != 0)
+        if (!body_is_short(x))
             return dispatch(x, NET_STAGE_PEEK);
     }
     lh_buf_init(&x->body, x->flow.body_max ? x->flow.body_max : 1);
@@ -249,7 +249,10 @@ body_collect(struct net_exchange *x, const char *data, size_t *size)
 {
     LH_AUTO_ERROR(err);
 
-    lh_buf_add(&x->body, data, *size);
+    if (x->req.body.read)
+        net_flow_body_put(&x->flow, data, *size); /* short, so it fits */
+    else
+        lh_buf_add(&x->body, data, *size);
     net_connection_moved(x->connection, *size);
     *size = 0;
     if (!x->body.is_failed)
