@@ -80,14 +80,17 @@ void lh_convert_result_fini(struct lh_convert_result *r);
 
 /*
  * Rows of an upsert: everything of `old_uris` whose key is not in the new file, and the new file
- * (of a repeated key in it, the last row wins). Columns by name; missing ones are NULL. Writes one
- * Parquet to out_path. Rows with a NULL key are INVALID "ingest.key".
+ * (of a repeated key in it, the last row wins). Without a key: all of both, which is how an append
+ * changes a schema, or brings a file's columns into a dataset's order. Columns by name; missing
+ * ones are NULL. Values that change their type are cast; objects and lists become JSON text where
+ * text is wanted. Writes one Parquet to out_path. Rows of the new file with a NULL key are INVALID
+ * "ingest.key".
  */
 struct lh_merge_options {
     const char *const *old_uris; /* lake:// */
     size_t old_count;
     const char *new_path;
-    const char *key_column;
+    const char *key_column;          /* NULL: none */
     const char *const *column_names; /* of the outcome, in order */
     const char *const *column_types;
     size_t column_count;
