@@ -156,14 +156,13 @@ lh_status
 catalog_head(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t *version,
              bool *is_hidden, struct lh_error *err)
 {
-    enum catalog_version_state state;
+    struct catalog_head head;
 
     LH_TRY(catalog_ready_check(c, err));
-    *version = 0;
-    *is_hidden = false;
-    if (!catalog_index_head(c->index, dataset, version, &state, is_hidden))
-        return LH_OK;
-    if (state == CATALOG_READ)
+    head = catalog_index_head(c->index, dataset);
+    *version = head.version;
+    *is_hidden = head.is_deleted;
+    if (head.version == 0 || head.state == CATALOG_READ)
         return LH_OK;
     return head_is_hidden(c, call, dataset, *version, is_hidden, err);
 }
@@ -278,15 +277,12 @@ catalog_dataset_refresh(struct catalog *c, struct lh_call *call, lh_str dataset,
 {
     LH_AUTO(lh_object_list) *page = NULL;
     char text[CATALOG_KEY_TEXT];
-    enum catalog_version_state state;
-    uint64_t head = 0, version;
-    bool is_deleted;
+    uint64_t version;
     lh_str key, name;
 
     if (lh_catalog_name_check(dataset, NULL) != LH_OK)
         return LH_OK;
-    catalog_index_head(c->index, dataset, &head, &state, &is_deleted);
-    key = catalog_manifest_key(dataset, head, text);
+    key = catalog_manifest_key(dataset, catalog_index_head(c->index, dataset).version, text);
     LH_TRY(lh_object_list(c->bucket, call,
                           lh_str_slice(key, 0, strlen(CATALOG_DATASETS_PREFIX) + dataset.len + 1),
                           key, LIST_PAGE, &page, err));
@@ -349,19 +345,16 @@ refresh_whole(struct catalog *c, struct lh_call *call, struct lh_error *err)
 static lh_str
 next_place(struct catalog *c, lh_str key, char text[CATALOG_KEY_TEXT])
 {
-    enum catalog_version_state state;
     lh_str dataset;
     uint64_t version, head;
-    bool is_deleted;
 
     if (!catalog_manifest_key_parse(key, &dataset, &version)) {
         lh_str_copy(text, CATALOG_KEY_TEXT, key);
         return lh_str_of(text);
     }
     catalog_index_add(c->index, dataset, version);
-    if (!catalog_index_head(c->index, dataset, &head, &state, &is_deleted) || head < version)
-        head = version;
-    return catalog_manifest_key(dataset, head, text);
+    head = catalog_index_head(c->index, dataset).version;
+    return catalog_manifest_key(dataset, head > version ? head : version, text);
 }
 
 /* One key at a time: from each dataset's known head straight to what stands behind it, which is its

@@ -44,6 +44,11 @@ struct lh_catalog_client {
 
 enum head_state { HEAD_UNREAD, HEAD_LIVE, HEAD_BROKEN };
 
+struct head {
+    uint64_t version, oldest;
+    enum head_state state;
+};
+
 static const char *
 dataset_path(struct lh_call *call, const char *path, lh_str dataset)
 {
@@ -56,8 +61,8 @@ dataset_path(struct lh_call *call, const char *path, lh_str dataset)
 }
 
 static lh_status
-head_ask(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset, uint64_t *version,
-         enum head_state *state, struct lh_error *err)
+head_ask(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset, struct head *head,
+         struct lh_error *err)
 {
     LH_AUTO_JSON answer = NULL;
     lh_str name;
@@ -68,11 +73,12 @@ head_ask(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset, uint
                                   .method = LH_GET,
                                   .path = dataset_path(call, "/internal/catalog/head", dataset)},
         &answer, err));
-    LH_TRY(catalog_u64_read(answer, "version", version, err));
+    LH_TRY(catalog_u64_read(answer, "version", &head->version, err));
+    LH_TRY(catalog_u64_read(answer, "oldest", &head->oldest, err));
     LH_TRY(lh_json_str(answer, "state", &name, err));
-    *state = lh_str_eq(name, LH_STR("live"))     ? HEAD_LIVE
-             : lh_str_eq(name, LH_STR("broken")) ? HEAD_BROKEN
-                                                 : HEAD_UNREAD;
+    head->state = lh_str_eq(name, LH_STR("live"))     ? HEAD_LIVE
+                  : lh_str_eq(name, LH_STR("broken")) ? HEAD_BROKEN
+                                                      : HEAD_UNREAD;
     return LH_OK;
 }
 
@@ -104,21 +110,20 @@ snapshot_fetch(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset
     return LH_OK;
 }
 
+/* A head that catalogd has not read yet may turn out to hide the dataset, and a version before the
+ * oldest has been collected: only catalogd can tell. */
 lh_status
 lh_catalog_snapshot(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
                     uint64_t version, struct lh_snapshot **out, struct lh_error *err)
 {
     char key[CATALOG_SNAPSHOT_KEY];
     struct catalog_snapshot *s = NULL;
-    enum head_state state;
-    uint64_t head;
+    struct head head;
 
-    LH_TRY(head_ask(c, call, dataset, &head, &state, err));
+    LH_TRY(head_ask(c, call, dataset, &head, err));
     if (version == 0)
-        version = head;
-    /* A head that catalogd has not read yet may turn out to hide the dataset: only catalogd can
-     * tell. */
-    if (state != HEAD_UNREAD)
+        version = head.version;
+    if (head.state != HEAD_UNREAD && version >= head.oldest)
         s = lh_cache_find(c->snapshots, catalog_snapshot_key(dataset, version, key));
     if (s == NULL)
         LH_TRY(snapshot_fetch(c, call, dataset, version, &s, err));

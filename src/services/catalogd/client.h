@@ -73,9 +73,9 @@ LH_AUTO_DEFINE(lh_snapshot)
 lh_status lh_catalog_names(struct lh_catalog_client *c, struct lh_call *call, json_t **out,
                            struct lh_error *err);
 
-/* A writer in progress: collection spares every key under `_data/` that a living writer announced.
- * Announce before the first data object is put, end after the commit. A writer that dies expires by
- * itself. */
+/* A writer in progress: collection spares every key under `_data/<dataset>/` while a writer of the
+ * dataset lives. Announce before the first data object is put, end after the commit. A writer that
+ * dies expires by itself. */
 lh_status lh_catalog_writer_begin(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
                                   char writer_id[37], struct lh_error *err);
 void

@@ -304,21 +304,20 @@ catalog_index_evented(struct catalog_index *x, lh_str dataset, uint64_t version)
 
 /* ---- questions ---- */
 
-bool
-catalog_index_head(struct catalog_index *x, lh_str dataset, uint64_t *version,
-                   enum catalog_version_state *state, bool *is_deleted)
+struct catalog_head
+catalog_index_head(struct catalog_index *x, lh_str dataset)
 {
     LH_AUTO_LOCK(&x->lock);
     const struct dataset *d = dataset_find(x, dataset);
     const struct version *head;
 
     if (d == NULL)
-        return false;
+        return (struct catalog_head){0};
     head = &d->versions[d->count - 1];
-    *version = head->number;
-    *state = head->state;
-    *is_deleted = version_hides(head);
-    return true;
+    return (struct catalog_head){.version = head->number,
+                                 .oldest = d->versions[0].number,
+                                 .state = head->state,
+                                 .is_deleted = version_hides(head)};
 }
 
 bool

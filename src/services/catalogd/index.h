@@ -58,9 +58,13 @@ bool catalog_index_read(struct catalog_index *x, const struct catalog_snapshot *
 bool catalog_index_broken(struct catalog_index *x, lh_str dataset, uint64_t version);
 void catalog_index_evented(struct catalog_index *x, lh_str dataset, uint64_t version);
 
-/* Without names and texts; what a query costs. False when there is no such dataset. */
-bool catalog_index_head(struct catalog_index *x, lh_str dataset, uint64_t *version,
-                        enum catalog_version_state *state, bool *is_deleted);
+/* Without names and texts; what a query costs. */
+struct catalog_head {
+    uint64_t version, oldest; /* 0: there is no such dataset */
+    enum catalog_version_state state;
+    bool is_deleted; /* false unless READ */
+};
+struct catalog_head catalog_index_head(struct catalog_index *x, lh_str dataset);
 bool catalog_index_has(struct catalog_index *x, lh_str dataset, uint64_t version);
 /* With digest, in the arena. */
 bool catalog_index_entry(struct catalog_index *x, lh_str dataset, struct lh_arena *arena,

@@ -86,12 +86,10 @@ broken_print(struct listing *l)
     lh_json_array_begin(l->w);
     for (size_t i = 0; i < l->broken_count; i++) {
         char key[CATALOG_KEY_TEXT];
-        enum catalog_version_state state;
-        uint64_t version = 0;
-        bool is_deleted;
         lh_str name = lh_str_of(l->broken[i]);
+        uint64_t version = catalog_index_head(l->c->index, name).version;
 
-        if (!catalog_index_head(l->c->index, name, &version, &state, &is_deleted))
+        if (version == 0)
             continue;
         lh_json_object_begin(l->w);
         lh_json_set_str(l->w, "name", name);

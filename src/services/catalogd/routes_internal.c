@@ -17,17 +17,16 @@ catalog_internal_head(void *self, struct lh_call *call, struct lh_request *req,
 {
     struct catalog *c = self;
     lh_str dataset = lh_request_query(req, "dataset");
-    enum catalog_version_state state;
-    uint64_t version;
-    bool is_deleted;
+    struct catalog_head head = catalog_index_head(c->index, dataset);
     LH_AUTO_BUF(body, 128);
 
     (void)call;
     LH_TRY(catalog_ready_check(c, err));
-    if (!catalog_index_head(c->index, dataset, &version, &state, &is_deleted) || is_deleted)
+    if (head.version == 0 || head.is_deleted)
         return catalog_index_unknown(c->index, dataset, err);
-    lh_buf_printf(&body, "{\"version\":%llu,\"state\":\"%s\"}", (unsigned long long)version,
-                  state_name(state));
+    lh_buf_printf(&body, "{\"version\":%llu,\"oldest\":%llu,\"state\":\"%s\"}",
+                  (unsigned long long)head.version, (unsigned long long)head.oldest,
+                  state_name(head.state));
     return lh_response_json(res, 200, &body, err);
 }
 
