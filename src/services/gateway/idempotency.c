@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "services/gateway/capture.h"
 #include "services/gateway/record.h"
+#include "services/gateway/sweep.h"
 
 #define PREFIX "_gateway/idempotency/"
 #define KEY_CHARS_MAX 255
@@ -35,13 +36,11 @@ struct gateway_idempotency {
     struct lh_arena arena; /* of `self` */
     struct gateway_owner self;
     struct lh_metric *replays;
-    pthread_t sweeper;
+    struct gateway_sweeper *sweeper;
     struct idempotency_state {
         pthread_mutex_t lock;
-        pthread_cond_t changed;
         char (*running)[LH_SHA256_HEX]; /* keys this process is at */
         size_t running_count, running_cap;
-        bool is_closing;
     } state;
 };
 
@@ -404,95 +403,17 @@ gateway_idempotency_run(struct gateway_idempotency *i, struct lh_call *call, str
     return status;
 }
 
-/* ---- outdated records ---- */
-
-struct sweep {
-    struct gateway_idempotency *i;
-    struct lh_call *call;
-    int64_t before_us;
-    size_t removed;
-};
-
-static bool
-is_closing(struct gateway_idempotency *i)
-{
-    LH_AUTO_LOCK(&i->state.lock);
-    return i->state.is_closing;
-}
-
-/* Deleted only as it was listed: a record written anew in between stays. */
-static lh_status
-sweep_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
-{
-    struct sweep *s = self;
-
-    if (is_closing(s->i))
-        return lh_fail(err, LH_CANCELED, "idempotency.closing", "the gateway stops");
-    if (entry->info.modified_us < s->before_us &&
-        lh_object_delete(s->i->options.bucket, s->call, lh_str_of(entry->key), entry->info.etag,
-                         NULL) == LH_OK)
-        s->removed++;
-    return LH_OK;
-}
-
-lh_status
-gateway_idempotency_sweep(struct gateway_idempotency *i, struct lh_call *call, size_t *removed,
-                          struct lh_error *err)
-{
-    struct sweep s = {
-        .i = i, .call = call, .before_us = lh_time_now_us() - i->options.ttl_ms * 1000};
-
-    LH_TRY(lh_object_walk(i->options.bucket, call, LH_STR(PREFIX), sweep_visit, &s, err));
-    *removed = s.removed;
-    return LH_OK;
-}
-
-static void
-sweep_once(struct gateway_idempotency *i)
-{
-    LH_AUTO_ERROR(err);
-    struct lh_call call;
-    size_t removed;
-
-    lh_call_init(&call);
-    if (gateway_idempotency_sweep(i, &call, &removed, &err) != LH_OK && err.status != LH_CANCELED)
-        lh_log_error(LH_LOG_WARN, "gateway", "outdated idempotency records stay", &err);
-    lh_call_fini(&call);
-}
-
-static bool
-sweep_wait(struct gateway_idempotency *i)
-{
-    int64_t next_ms = lh_time_mono_ms() + i->options.sweep_every_ms;
-
-    LH_AUTO_LOCK(&i->state.lock);
-    while (!i->state.is_closing) {
-        if (!lh_cond_wait_until(&i->state.changed, &i->state.lock, next_ms))
-            return !i->state.is_closing;
-    }
-    return false;
-}
-
-static void *
-sweeper_main(void *arg)
-{
-    struct gateway_idempotency *i = arg;
-
-    while (sweep_wait(i))
-        sweep_once(i);
-    return NULL;
-}
-
 /* ---- life ---- */
 
-static void
-idempotency_free(struct gateway_idempotency *i)
+static lh_status
+sweeper_start(struct gateway_idempotency *i, struct lh_error *err)
 {
-    pthread_cond_destroy(&i->state.changed);
-    pthread_mutex_destroy(&i->state.lock);
-    lh_arena_fini(&i->arena);
-    free(i->state.running);
-    free(i);
+    struct gateway_sweep sweep = {
+        .bucket = i->options.bucket, .prefix = PREFIX, .older_than_ms = i->options.ttl_ms};
+
+    if (i->options.sweep_every_ms == 0)
+        return LH_OK;
+    return gateway_sweeper_start(&sweep, i->options.sweep_every_ms, &i->sweeper, err);
 }
 
 lh_status
@@ -500,6 +421,7 @@ gateway_idempotency_open(const struct gateway_idempotency_options *options,
                          struct gateway_idempotency **out, struct lh_error *err)
 {
     struct gateway_idempotency *i = LH_NEW(struct gateway_idempotency);
+    lh_status status;
 
     i->options = *options;
     lh_arena_init(&i->arena);
@@ -508,22 +430,13 @@ gateway_idempotency_open(const struct gateway_idempotency_options *options,
         lh_counter("lakehouse_gateway_idempotent_replays_total",
                    "Mutations answered from the record of their Idempotency-Key.", "", NULL);
     pthread_mutex_init(&i->state.lock, NULL);
-    lh_cond_init(&i->state.changed);
-    if (options->sweep_every_ms > 0 &&
-        lh_thread_start(&i->sweeper, "gw-sweep", sweeper_main, i, err) != LH_OK) {
-        idempotency_free(i);
-        return err ? err->status : LH_IO;
+    status = sweeper_start(i, err);
+    if (status != LH_OK) {
+        gateway_idempotency_close(i);
+        return status;
     }
     *out = i;
     return LH_OK;
-}
-
-static void
-closing_set(struct gateway_idempotency *i)
-{
-    LH_AUTO_LOCK(&i->state.lock);
-    i->state.is_closing = true;
-    pthread_cond_broadcast(&i->state.changed);
 }
 
 void
@@ -531,8 +444,9 @@ gateway_idempotency_close(struct gateway_idempotency *i)
 {
     if (!i)
         return;
-    closing_set(i);
-    if (i->options.sweep_every_ms > 0)
-        lh_thread_join(i->sweeper);
-    idempotency_free(i);
+    gateway_sweeper_stop(i->sweeper);
+    pthread_mutex_destroy(&i->state.lock);
+    lh_arena_fini(&i->arena);
+    free(i->state.running);
+    free(i);
 }

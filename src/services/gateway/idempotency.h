@@ -49,8 +49,4 @@ lh_status gateway_idempotency_run(struct gateway_idempotency *i, struct lh_call 
                                   struct lh_request *req, struct lh_response *res, bool is_streamed,
                                   gateway_next next, void *arg, struct lh_error *err);
 
-/* Removes records older than ttl_ms. For the sweeper and tests. */
-lh_status gateway_idempotency_sweep(struct gateway_idempotency *i, struct lh_call *call,
-                                    size_t *removed, struct lh_error *err);
-
 #endif

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "services/gateway/idempotency.h"
 #include "services/gateway/record.h"
+#include "services/gateway/sweep.h"
 #include "store/store.h"
 
 static const struct lh_config_key *const tables[] = {lh_store_config, NULL};
@@ -517,7 +518,9 @@ static void
 a_sweep_removes_what_is_outdated_and_nothing_else(void **state)
 {
     struct lake *l = *state;
-    struct gateway_idempotency *brief = gateway_start(l, 0, 60000);
+    struct gateway_sweep sweep = {.bucket = lh_store_primary(l->store),
+                                  .prefix = "_gateway/idempotency/",
+                                  .older_than_ms = 60000};
     struct handler h = {0};
     struct question q = {.i = l->i, .key = "k", .body = "b"};
     struct lh_call call;
@@ -525,14 +528,27 @@ a_sweep_removes_what_is_outdated_and_nothing_else(void **state)
 
     assert_int_equal(ask(&q, &h).http, 201);
     lh_call_init(&call);
-    assert_int_equal(gateway_idempotency_sweep(l->i, &call, &removed, NULL), LH_OK);
+    assert_int_equal(gateway_sweep_run(&sweep, &call, &removed, NULL), LH_OK);
     assert_int_equal(removed, 0);
     assert_true(ask(&q, &h).is_replayed);
-    assert_int_equal(gateway_idempotency_sweep(brief, &call, &removed, NULL), LH_OK);
+    sweep.older_than_ms = 0;
+    assert_int_equal(gateway_sweep_run(&sweep, &call, &removed, NULL), LH_OK);
     assert_int_equal(removed, 1);
     assert_string_equal(ask(&q, &h).body, "run 2");
     lh_call_fini(&call);
-    gateway_idempotency_close(brief);
+}
+
+static void
+a_sweeper_that_waits_stops_at_once(void **state)
+{
+    struct lake *l = *state;
+    struct gateway_sweep sweep = {.bucket = lh_store_primary(l->store),
+                                  .prefix = "_gateway/idempotency/",
+                                  .older_than_ms = 0};
+    struct gateway_sweeper *s = NULL;
+
+    assert_int_equal(gateway_sweeper_start(&sweep, INT64_C(3600) * 1000, &s, NULL), LH_OK);
+    gateway_sweeper_stop(s);
 }
 
 #define PROMISE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -559,6 +575,7 @@ main(void)
         PROMISE(records_decode_strictly),
         PROMISE(an_answer_is_forgotten_after_its_time),
         PROMISE(a_sweep_removes_what_is_outdated_and_nothing_else),
+        PROMISE(a_sweeper_that_waits_stops_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 /* Services that live elsewhere are asked for their own /readyz, with little patience: a check that
  * hangs is a check that failed. */
-#include <stdio.h>
 #include "base/time.h"
 #include "services/gateway/gateway.h"
 
@@ -18,8 +17,8 @@ remote_check(struct gateway *g, const struct lh_call *asker, const char *service
     call.deadline_ms = lh_time_mono_ms() + lh_config_ms(g->env.config, "gateway.ready_timeout");
     *check = (struct lh_ready_check){.service = service, .name = "ready"};
     check->is_ok = lh_mesh_call_json(g->env.mesh, &call, &request, &body, &err) == LH_OK;
-    snprintf(check->detail, sizeof(check->detail), "%s",
-             check->is_ok ? lh_mesh_where(g->env.mesh, service) : err.text);
+    lh_str_copy(check->detail, sizeof(check->detail),
+                lh_str_of(check->is_ok ? lh_mesh_where(g->env.mesh, service) : err.text));
     lh_call_fini(&call);
 }
 
