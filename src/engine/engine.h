@@ -7,14 +7,13 @@
  * resolve through the statement's own list (engine/sql.h) and nothing else.
  *
  * Both read `lake://<bucket>/<key>` ranges through store, by one C++ file (lake_fs.cc) that
- * registers a DuckDB file system. Header and library version are compared at open: a mismatch is
- * UNSUPPORTED "engine.version".
+ * registers a DuckDB file system. Header and library version are compared at open.
  *
- * Fails    engine errors keep DuckDB's text: INVALID "sql.syntax" | "sql.binding" |
- * "sql.conversion" …, TIMEOUT "sql.timeout", CANCELED, NO_SPACE "engine.spill_full", TOO_BIG
- * "engine.out_of_memory"; a store failure inside a read comes out as the store said it (CORRUPT
- * "store.checksum"), not as DuckDB's text. Threads  an engine may be used by all threads; a
- * connection by one at a time. Connections are pooled.
+ * Fails    with DuckDB's text: INVALID "sql.syntax" | "sql.binding" | "sql.conversion" …;
+ *          TIMEOUT "sql.timeout"; CANCELED "sql.canceled"; NO_SPACE "engine.spill_full";
+ *          TOO_BIG "engine.out_of_memory"; UNSUPPORTED "engine.version". A store failure inside a
+ *          read comes out as the store said it (CORRUPT "store.checksum").
+ * Threads  an engine may be used by all threads; a connection by one at a time.
  */
 #ifndef LH_ENGINE_ENGINE_H
 #define LH_ENGINE_ENGINE_H

@@ -7,10 +7,10 @@
  * so everything here is guarded; a call is not, so each open file carries a call of its own with
  * the deadline, principal and trace of the statement's, canceled together with it.
  *
- * Names    lake://<bucket>/<key>   an object; on the query engine only those bound to the statement
- *          mem://<id>              bytes of this process that one connection hands to its own
- * statement or takes from it: a buffer (engine/table.h) or a file of the spool folder (Parquet
- * answers). Ids are never reused.
+ * Names    lake://<bucket>/<key>  an object; on the query engine only those bound to the statement
+ *          mem://<id>             bytes of this process that a connection hands to its own
+ *                                 statement or takes from it: a buffer (engine/table.h) or a file
+ *                                 of the spool folder (Parquet answers). Ids are never reused.
  */
 #ifndef LH_ENGINE_LAKE_IO_H
 #define LH_ENGINE_LAKE_IO_H

@@ -4,12 +4,18 @@
  * Three steps, so that the caller can look up the catalog in between:
  *
  *   lh_statement_parse   the guard decides and names the datasets;
- *   lh_statement_bind    the caller says which objects each of them is (as this profile sees it);
- * DuckDB binds, so errors of names and types come before any byte of the answer; lh_statement_run
- * rows stream to a sink in the wanted form, within the limits.
+ *   lh_statement_bind    the caller says which objects each of them is, as this profile sees it;
+ *                        DuckDB binds, so errors of names and types come here;
+ *   lh_statement_run     rows stream to a sink in the wanted form, within the limits. The sink is
+ *                        called first when the first rows are there.
  *
  * Names resolve by a replacement scan that knows only this statement's list. Nothing is created in
  * the engine.
+ *
+ * Fails    as guard.h and engine.h; INVALID "sql.parameters" | "sql.format" (a plan as Parquet);
+ *          TOO_BIG "sql.too_many_bytes". Where the place of an error is known, extra holds
+ *          {"position","line","column"}: characters from 0, lines and columns from 1.
+ * Threads  a statement belongs to one thread; it borrows its call until freed.
  */
 #ifndef LH_ENGINE_SQL_H
 #define LH_ENGINE_SQL_H
@@ -31,8 +37,9 @@ struct lh_statement_source {
     lh_str as_written;
     lh_str dataset;
     uint64_t version; /* resolved, never 0 */
-    const char *const
-        *uris; /* lake:// Parquet objects of one schema; empty: a table without rows */
+    /* lake:// Parquet objects; none: a table without rows. Several are matched by column name, and
+     * a column that one lacks is NULL there. */
+    const char *const *uris;
     size_t uri_count;
     const char *const *column_names; /* the dataset's columns, in order */
     const char *const *column_types;
@@ -46,7 +53,7 @@ LH_AUTO_DEFINE(lh_statement)
 
 size_t lh_statement_table_count(const struct lh_statement *s);
 struct lh_statement_table lh_statement_table_at(const struct lh_statement *s, size_t i);
-/* SHOW TABLES: the caller answers from the catalog, through lh_statement_bind_rows. */
+/* SHOW TABLES: the caller answers from the catalog, through lh_statement_bind_tables_list. */
 bool lh_statement_lists_tables(const struct lh_statement *s);
 lh_status lh_statement_bind_tables_list(struct lh_statement *s, const char *const *names,
                                         size_t count, struct lh_error *err);
@@ -71,7 +78,8 @@ lh_statement_run(struct lh_statement *s, enum lh_result_format format,
                  struct lh_statement_outcome *out, struct lh_error *err);
 
 /* The hot cache: a version held in memory as a DuckDB table, used instead of its objects until
- * dropped. */
+ * dropped. `size_bytes` is what memory grew by, exact while one load runs at a time. A version that
+ * is loaded already stays as it is. */
 lh_status
 lh_hot_load(struct lh_engine *e, struct lh_call *call, const struct lh_statement_source *source,
             uint64_t *size_bytes, struct lh_error *err);

@@ -2,7 +2,7 @@
  * near: names that somebody may have meant.
  *
  * Source   the edit distance of Levenshtein (insert, delete, replace) and Damerau (swap of
- * neighbours), over bytes and without regard to ASCII case.
+ *          neighbours), over bytes and without regard to ASCII case.
  */
 #ifndef LH_SERVICES_QUERYD_NEAR_H
 #define LH_SERVICES_QUERYD_NEAR_H

@@ -1,8 +1,8 @@
 /*
  * query: one statement from its request to its answer.
  *
- * Fails    as engine/sql.h and tables.h; BUSY "query.too_many"; INVALID "request.…" for a wrong
- * body; "request.not_acceptable".
+ * Fails    as engine/sql.h and tables.h; BUSY "query.too_many"; INVALID "request.field_…" for a
+ *          wrong body, "request.not_acceptable" when no form of answer fits.
  */
 #ifndef LH_SERVICES_QUERYD_QUERY_H
 #define LH_SERVICES_QUERYD_QUERY_H

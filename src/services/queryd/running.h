@@ -1,8 +1,8 @@
 /*
  * running: the statements that run now, so that they can be counted, listed and stopped.
  *
- * Threads  all functions from any thread. An entry borrows its call until query_running_end
- * returns. Fails    BUSY "query.too_many"; NOT_FOUND "query.unknown".
+ * Threads  all functions from any thread; an entry borrows its call until query_running_end.
+ * Fails    BUSY "query.too_many"; NOT_FOUND "query.unknown".
  */
 #ifndef LH_SERVICES_QUERYD_RUNNING_H
 #define LH_SERVICES_QUERYD_RUNNING_H

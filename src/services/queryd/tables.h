@@ -6,7 +6,7 @@
  * only, that one is meant, as SQL has it.
  *
  * Fails    NOT_FOUND "sql.unknown_dataset" (extra: name, near) | "sql.unknown_version"; what the
- * catalog says otherwise.
+ *          catalog says otherwise.
  */
 #ifndef LH_SERVICES_QUERYD_TABLES_H
 #define LH_SERVICES_QUERYD_TABLES_H
