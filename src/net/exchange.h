@@ -78,7 +78,7 @@ struct net_exchange {
     enum net_stage stage;
     bool is_watched;
     bool is_dropping;  /* of STREAM: the rest of the body goes nowhere */
-    bool is_lingering; /* answered with some of the body unread */
+    bool is_lingering; /* answered with some of the body unread: the watcher closes */
     int64_t started_ns;
     char peer[64];
     struct net_job job;

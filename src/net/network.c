@@ -139,9 +139,9 @@ short_answer_send(struct net_exchange *x)
     x->stage = NET_STAGE_ANSWERED;
     if (x->flow.answer.is_broken)
         return MHD_NO;
+    x->is_lingering = true;
     short_answer_print(x, &text);
     (void)!send(net_connection_fd(x->connection), text.data, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    linger(x);
     return MHD_NO;
 }
 
@@ -374,8 +374,12 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **context,
         net_watcher_remove(s->watcher, net_connection_fd(x->connection), x);
     if (net_flow_gone(&x->flow))
         net_exchange_cancel(x);
-    if (x->is_lingering && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    if (x->is_lingering)
         linger(x);
+    else if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        /* libmicrohttpd 0.9.75 forgets to close after a chunked answer that broke off; this event
+         * reminds it. */
+        shutdown(net_connection_fd(x->connection), SHUT_RDWR);
     net_connection_phase(x->connection, NET_PHASE_HEAD);
     net_exchange_unref(x);
     pthread_mutex_lock(&s->requests.lock);
