@@ -115,7 +115,7 @@ object_compare(struct resync *r, struct lh_catalog_file *f, struct lh_error *err
 {
     LH_AUTO_ERROR(why);
     struct lh_object_info info;
-    uint64_t rows;
+    uint64_t rows = 0;
     lh_status status = object_look(r, f, &info, &rows, &why);
 
     if (status_is_finding(status)) {

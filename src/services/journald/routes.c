@@ -134,9 +134,9 @@ missing_list(void *self, struct lh_call *call, struct lh_request *req, struct lh
 {
     LH_AUTO_JSON body = NULL;
     LH_AUTO_BUF(answer, (size_t)1 << 20);
-    lh_uuid *ids;
+    lh_uuid *ids = NULL;
     bool *is_missing;
-    size_t count;
+    size_t count = 0;
 
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(ids_read(body, &call->arena, &ids, &count, err));
