@@ -224,6 +224,8 @@ guard_check(struct engine_connection *c, struct lh_call *call, lh_str sql,
         place_shift(err, sql, explain.len);
         return status;
     }
+    if (explain.is_explain && tree.lists_tables)
+        return lh_fail(err, LH_DENIED, "sql.not_allowed", "SHOW TABLES cannot be explained");
     verdict_fill(&v, &tree);
     v.is_explain = explain.is_explain;
     v.sql = explain_write(&explain, query, &call->arena);

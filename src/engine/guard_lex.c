@@ -35,10 +35,11 @@ line_comment_skip(struct guard_lexer *l)
         l->at++;
 }
 
-static void
+/* False, and nothing skipped, when it does not end: then DuckDB has to say so. */
+static bool
 block_comment_skip(struct guard_lexer *l)
 {
-    size_t depth = 0;
+    size_t depth = 0, from = l->at;
 
     do {
         if (at(l, 0) == '/' && at(l, 1) == '*') {
@@ -51,6 +52,9 @@ block_comment_skip(struct guard_lexer *l)
             l->at++;
         }
     } while (depth > 0 && l->at < l->sql.len);
+    if (depth > 0)
+        l->at = from;
+    return depth == 0;
 }
 
 static void
@@ -63,12 +67,9 @@ blanks_skip(struct guard_lexer *l)
             l->at += blank;
         else if (at(l, 0) == '-' && at(l, 1) == '-')
             line_comment_skip(l);
-        else if (at(l, 0) == '/' && at(l, 1) == '*')
-            block_comment_skip(l);
-        else
+        else if (at(l, 0) != '/' || at(l, 1) != '*' || !block_comment_skip(l))
             return;
     }
-    l->at = l->sql.len;
 }
 
 /* ---- tokens ---- */
@@ -163,6 +164,11 @@ token_skip(struct guard_lexer *l)
     }
     if (c == '$' && dollar_string_skip(l))
         return GUARD_TOKEN_STRING;
+    if (c == '/' && at(l, 1) == '*') {
+        l->at = l->sql.len; /* a comment without an end; looking at its inside again and again takes
+                               too long */
+        return GUARD_TOKEN_MARK;
+    }
     l->at++;
     return GUARD_TOKEN_MARK;
 }
