@@ -8,6 +8,9 @@
  */
 #include "engine/bridge.hpp"
 
+#include <cstdio>
+#include <cstdlib>
+
 #include "duckdb/main/capi/capi_internal.hpp"
 #include "duckdb/main/client_context_state.hpp"
 #include "duckdb/main/config.hpp"
@@ -94,15 +97,16 @@ Replace(duckdb::ClientContext &context, duckdb::ReplacementScanInput &input,
     return source.select ? SelectRef(source.select) : FilesRef(source);
 }
 
-duckdb_error_type
-ErrorDetails(const duckdb::ErrorData &error, int64_t *position)
+void
+FaultFill(const duckdb::ErrorData &error, engine_fault *fault)
 {
     auto found = error.ExtraInfo().find("position");
 
-    *position = -1;
+    fault->type = duckdb::ErrorTypeToC(error.Type());
+    fault->position = -1;
     if (found != error.ExtraInfo().end())
-        *position = std::strtoll(found->second.c_str(), nullptr, 10);
-    return duckdb::ErrorTypeToC(error.Type());
+        fault->position = std::strtoll(found->second.c_str(), nullptr, 10);
+    std::snprintf(fault->text, sizeof(fault->text), "%s", error.Message().c_str());
 }
 
 } // namespace
@@ -146,26 +150,66 @@ engine_lake_attach(duckdb_connection connection, engine_connection *c)
     }
 }
 
-duckdb_error_type
-engine_prepare_error(duckdb_prepared_statement statement, int64_t *position)
-{
-    auto *wrapper = reinterpret_cast<duckdb::PreparedStatementWrapper *>(statement);
+struct engine_parsed {
+    duckdb::Connection *connection;
+    duckdb::unique_ptr<duckdb::SQLStatement> statement;
+    duckdb::case_insensitive_map_t<duckdb::BoundParameterData> values;
+};
 
-    *position = -1;
-    if (!wrapper || !wrapper->statement)
-        return DUCKDB_ERROR_INVALID;
-    return ErrorDetails(wrapper->statement->error, position);
+engine_parsed *
+engine_parsed_new(duckdb_connection connection, const char *sql, engine_fault *fault)
+{
+    try {
+        auto *c = reinterpret_cast<duckdb::Connection *>(connection);
+        auto statements = c->ExtractStatements(sql);
+
+        if (statements.size() != 1)
+            throw duckdb::ParserException("one statement is needed, not %llu", statements.size());
+        return new engine_parsed{c, std::move(statements[0]), {}};
+    } catch (const std::exception &e) {
+        FaultFill(duckdb::ErrorData(e), fault);
+        return nullptr;
+    }
 }
 
-duckdb_error_type
-engine_pending_error(duckdb_pending_result pending, int64_t *position)
+void
+engine_parsed_free(engine_parsed *p)
 {
-    auto *wrapper = reinterpret_cast<duckdb::PendingStatementWrapper *>(pending);
+    delete p;
+}
 
-    *position = -1;
-    if (!wrapper || !wrapper->statement)
-        return DUCKDB_ERROR_INVALID;
-    return ErrorDetails(wrapper->statement->GetErrorObject(), position);
+uint64_t
+engine_parsed_params(const engine_parsed *p)
+{
+    return p->statement->named_param_map.size();
+}
+
+bool
+engine_parsed_set(engine_parsed *p, const char *name, duckdb_value value)
+{
+    auto &names = p->statement->named_param_map;
+
+    if (names.find(name) == names.end())
+        return false;
+    p->values[name] = duckdb::BoundParameterData(*reinterpret_cast<Value *>(value));
+    return true;
+}
+
+duckdb_pending_result
+engine_parsed_start(engine_parsed *p, bool is_streaming, engine_fault *fault)
+{
+    try {
+        auto pending =
+            p->connection->PendingQuery(std::move(p->statement), p->values, is_streaming);
+
+        if (!pending->HasError())
+            return reinterpret_cast<duckdb_pending_result>(
+                new duckdb::PendingStatementWrapper{std::move(pending), is_streaming});
+        FaultFill(pending->GetErrorObject(), fault);
+    } catch (const std::exception &e) {
+        FaultFill(duckdb::ErrorData(e), fault);
+    }
+    return nullptr;
 }
 
 void

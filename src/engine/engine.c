@@ -38,7 +38,7 @@ const struct lh_config_key lh_engine_config[] = {
 const char *
 lh_engine_version(void)
 {
-    return "DuckDB " ENGINE_DUCKDB_VERSION + 0;
+    return "DuckDB " ENGINE_DUCKDB_VERSION;
 }
 
 /* ---- settings ---- */

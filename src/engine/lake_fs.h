@@ -28,10 +28,27 @@ bool engine_lake_register(duckdb_database db);
 /* Ties `c` to the connection's context: names and files of its statements are resolved through it.
  */
 bool engine_lake_attach(duckdb_connection connection, struct engine_connection *c);
-/* The type and the byte offset of what is wrong with a failed prepare or pending execution;
- * *position is -1 when not known. */
-duckdb_error_type engine_prepare_error(duckdb_prepared_statement statement, int64_t *position);
-duckdb_error_type engine_pending_error(duckdb_pending_result pending, int64_t *position);
+/*
+ * One statement, parsed but not bound. The C API can only prepare and then execute, and for a scan
+ * of Parquet files DuckDB binds in both: every file is looked at twice. Started from here it binds
+ * once. NULL from engine_parsed_new: it failed, and engine_fault says how.
+ */
+struct engine_parsed;
+struct engine_fault {
+    duckdb_error_type type;
+    int64_t position; /* byte offset, or -1 */
+    char text[512];
+};
+struct engine_parsed *
+engine_parsed_new(duckdb_connection connection, const char *sql, struct engine_fault *fault);
+void engine_parsed_free(struct engine_parsed *p);
+uint64_t engine_parsed_params(const struct engine_parsed *p);
+/* Sets $name ("1" for the first without a name); false when the statement has no such parameter. */
+bool engine_parsed_set(struct engine_parsed *p, const char *name, duckdb_value value);
+/* Binds and begins to execute; once. NULL: failed. Caller duckdb_destroy_pending. */
+duckdb_pending_result
+engine_parsed_start(struct engine_parsed *p, bool is_streaming, struct engine_fault *fault);
+
 /* Forgets the cached footer of a file. */
 void engine_footer_forget(duckdb_connection connection, const char *uri);
 

@@ -3,6 +3,9 @@
  * the DuckDB type of their own; an array becomes a list of one type. Where a column wants another
  * type DuckDB casts, as it would for a literal.
  */
+#include <stdio.h>
+
+#include "engine/lake_fs.h"
 #include "engine/statement.h"
 
 static lh_status
@@ -117,53 +120,56 @@ value_new(const json_t *v, bool is_nested, duckdb_value *out, struct lh_error *e
 }
 
 static lh_status
-param_bind(duckdb_prepared_statement prepared, idx_t index, const json_t *v, struct lh_error *err)
+param_set(struct engine_parsed *parsed, const char *name, const json_t *v, struct lh_error *err)
 {
     duckdb_value value = NULL;
-    duckdb_state state;
+    bool is_known;
 
     LH_TRY(value_new(v, false, &value, err));
-    state = duckdb_bind_value(prepared, index, value);
+    is_known = engine_parsed_set(parsed, name, value);
     duckdb_destroy_value(&value);
-    if (state != DuckDBSuccess)
+    if (!is_known)
         return lh_fail(err, LH_INVALID, "sql.parameters",
-                       "field \"params\": parameter %llu cannot be bound",
-                       (unsigned long long)index);
+                       "field \"params\": the statement has no parameter $%s", name);
     return LH_OK;
 }
 
 static lh_status
-named_bind(duckdb_prepared_statement prepared, const json_t *params, struct lh_error *err)
+positions_set(struct engine_parsed *parsed, const json_t *params, struct lh_error *err)
 {
-    const char *name;
-    json_t *v;
+    const json_t *v;
+    size_t i;
 
-    json_object_foreach ((json_t *)(uintptr_t)params, name, v) {
-        idx_t index;
+    json_array_foreach (params, i, v) {
+        char name[24];
 
-        if (duckdb_bind_parameter_index(prepared, &index, name) != DuckDBSuccess)
-            return lh_fail(err, LH_INVALID, "sql.parameters",
-                           "field \"params\": the statement has no parameter $%s", name);
-        LH_TRY(param_bind(prepared, index, v, err));
+        snprintf(name, sizeof(name), "%zu", i + 1);
+        LH_TRY(param_set(parsed, name, v, err));
     }
     return LH_OK;
 }
 
-lh_status
-engine_params_bind(duckdb_prepared_statement prepared, const json_t *params, struct lh_error *err)
+static lh_status
+names_set(struct engine_parsed *parsed, const json_t *params, struct lh_error *err)
 {
-    size_t wanted = duckdb_nparams(prepared);
+    const char *name;
+    json_t *v;
+
+    json_object_foreach ((json_t *)(uintptr_t)params, name, v)
+        LH_TRY(param_set(parsed, name, v, err));
+    return LH_OK;
+}
+
+lh_status
+engine_params_set(struct engine_parsed *parsed, const json_t *params, struct lh_error *err)
+{
+    uint64_t wanted = engine_parsed_params(parsed);
     size_t given = json_is_object(params) ? json_object_size(params) : json_array_size(params);
-    const json_t *v;
-    size_t i;
 
     if (given != wanted)
         return lh_fail(err, LH_INVALID, "sql.parameters",
-                       "field \"params\": the statement has %zu parameters, %zu are given", wanted,
-                       given);
-    if (json_is_object(params))
-        return named_bind(prepared, params, err);
-    json_array_foreach (params, i, v)
-        LH_TRY(param_bind(prepared, i + 1, v, err));
-    return LH_OK;
+                       "field \"params\": the statement has %llu parameters, %zu are given",
+                       (unsigned long long)wanted, given);
+    return json_is_object(params) ? names_set(parsed, params, err)
+                                  : positions_set(parsed, params, err);
 }

@@ -39,7 +39,6 @@ lh_statement_free(struct lh_statement *s)
 {
     if (!s)
         return;
-    duckdb_destroy_prepare(&s->prepared);
     engine_connection_free(s->connection);
     engine_sources_fini(&s->sources, s->engine);
     json_decref(s->params);
@@ -70,7 +69,7 @@ lh_statement_lists_tables(const struct lh_statement *s)
     return s->verdict.lists_tables;
 }
 
-/* ---- prepare ---- */
+/* ---- execute ---- */
 
 /* DuckDB counts bytes of what it was given; people count characters of what they wrote. */
 static void
@@ -84,59 +83,62 @@ place_note(const struct lh_statement *s, lh_str sql, int64_t position, struct lh
 }
 
 static lh_status
-failure(struct lh_statement *s, duckdb_error_type type, const char *text, lh_str sql,
-        int64_t position, struct lh_error *err)
+failure(struct lh_statement *s, const struct engine_fault *fault, lh_str sql, struct lh_error *err)
 {
-    lh_status status = engine_error(s->connection, type, text, err);
+    lh_status status = engine_error(s->connection, fault->type, fault->text, err);
 
     if (status == LH_INVALID)
-        place_note(s, sql, position, err);
+        place_note(s, sql, fault->position, err);
     return status;
 }
 
-lh_status
-engine_statement_prepare(struct lh_statement *s, lh_str sql, duckdb_prepared_statement *out,
-                         struct lh_error *err)
+/* A statement that is ready to start: parsed, with its parameters. */
+static lh_status
+statement_make(struct lh_statement *s, lh_str sql, struct engine_parsed **out, struct lh_error *err)
 {
-    duckdb_prepared_statement prepared = NULL;
+    struct engine_fault fault;
+    struct engine_parsed *p = engine_parsed_new(s->connection->handle, sql.ptr, &fault);
     lh_status status;
-    int64_t position;
 
-    if (duckdb_prepare(s->connection->handle, sql.ptr, &prepared) != DuckDBSuccess) {
-        duckdb_error_type type = engine_prepare_error(prepared, &position);
-
-        status = failure(s, type, duckdb_prepare_error(prepared), sql, position, err);
-    } else {
-        status = engine_params_bind(prepared, s->params, err);
-    }
+    if (!p)
+        return failure(s, &fault, sql, err);
+    status = engine_params_set(p, s->params, err);
     if (status == LH_OK)
-        *out = prepared;
+        *out = p;
     else
-        duckdb_destroy_prepare(&prepared);
+        engine_parsed_free(p);
     return status;
 }
 
-lh_status
-engine_statement_execute(struct lh_statement *s, duckdb_prepared_statement prepared,
-                         bool is_streaming, duckdb_result *out, struct lh_error *err)
+static lh_status
+pending_finish(struct lh_statement *s, duckdb_pending_result pending, duckdb_result *out,
+               struct lh_error *err)
 {
-    duckdb_pending_result pending = NULL;
     lh_status status = LH_OK;
-    int64_t position;
 
-    atomic_fetch_add_explicit(&s->engine->statements, 1, memory_order_relaxed);
-    if ((is_streaming ? duckdb_pending_prepared_streaming(prepared, &pending)
-                      : duckdb_pending_prepared(prepared, &pending)) != DuckDBSuccess) {
-        duckdb_error_type type = engine_pending_error(pending, &position);
-
-        status = failure(s, type, duckdb_pending_error(pending), s->sql, position, err);
-    } else if (duckdb_execute_pending(pending, out) != DuckDBSuccess) {
+    if (duckdb_execute_pending(pending, out) != DuckDBSuccess) {
         status = engine_error(s->connection, duckdb_result_error_type(out),
                               duckdb_result_error(out), err);
         duckdb_destroy_result(out);
     }
     duckdb_destroy_pending(&pending);
     return status;
+}
+
+lh_status
+engine_statement_execute(struct lh_statement *s, lh_str sql, bool is_streaming, duckdb_result *out,
+                         struct lh_error *err)
+{
+    struct engine_parsed *parsed = NULL;
+    struct engine_fault fault;
+    duckdb_pending_result pending;
+
+    LH_TRY(statement_make(s, sql, &parsed, err));
+    engine_reads_reset(&s->connection->reads);
+    atomic_fetch_add_explicit(&s->engine->statements, 1, memory_order_relaxed);
+    pending = engine_parsed_start(parsed, is_streaming, &fault);
+    engine_parsed_free(parsed);
+    return pending ? pending_finish(s, pending, out, err) : failure(s, &fault, sql, err);
 }
 
 /* ---- PIVOT without IN ---- */
@@ -198,7 +200,7 @@ lh_statement_bind_tables_list(struct lh_statement *s, const char *const *names, 
     }
     lh_buf_add_cstr(&sql, "]::VARCHAR[]) AS name");
     s->sql = lh_str_of(lh_arena_cstr(&s->call->arena, lh_buf_str(&sql)));
-    return engine_statement_prepare(s, s->sql, &s->prepared, err);
+    return lh_buf_check(&sql, "the list of tables", err);
 }
 
 lh_status
@@ -213,5 +215,5 @@ lh_statement_bind(struct lh_statement *s, const struct lh_statement_source *sour
     s->params = json_incref((json_t *)(uintptr_t)params);
     if (s->verdict.pivot_count > 0)
         LH_TRY(pivot_complete(s, err));
-    return engine_statement_prepare(s, s->sql, &s->prepared, err);
+    return LH_OK;
 }

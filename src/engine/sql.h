@@ -5,9 +5,10 @@
  *
  *   lh_statement_parse   the guard decides and names the datasets;
  *   lh_statement_bind    the caller says which objects each of them is, as this profile sees it;
- *                        DuckDB binds, so errors of names and types come here;
- *   lh_statement_run     rows stream to a sink in the wanted form, within the limits. The sink is
- *                        called first when the first rows are there.
+ *                        nothing is opened yet, but for a PIVOT that must find its values;
+ *   lh_statement_run     DuckDB binds and runs; rows stream to a sink in the wanted form, within
+ *                        the limits. The sink is called first when the first rows are there, so
+ *                        errors of names and types come before any byte of the answer.
  *
  * Names resolve by a replacement scan that knows only this statement's list. Nothing is created in
  * the engine.

@@ -40,18 +40,12 @@ static lh_status
 copy_run(struct lh_statement *s, const char *to, uint64_t rows_max, uint64_t *rows,
          struct lh_error *err)
 {
-    duckdb_prepared_statement prepared = NULL;
     LH_AUTO_BUF(sql, LH_BUF_UNLIMITED);
     duckdb_result r;
-    lh_status status;
 
     copy_text(s, to, rows_max, &sql);
     (void)lh_buf_cstr(&sql);
-    LH_TRY(engine_statement_prepare(s, lh_buf_str(&sql), &prepared, err));
-    status = engine_statement_execute(s, prepared, false, &r, err);
-    duckdb_destroy_prepare(&prepared);
-    if (status != LH_OK)
-        return status;
+    LH_TRY(engine_statement_execute(s, lh_buf_str(&sql), false, &r, err));
     *rows = duckdb_value_uint64(&r, 0, 0);
     duckdb_destroy_result(&r);
     return LH_OK;

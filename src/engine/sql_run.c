@@ -87,7 +87,7 @@ stream(struct lh_statement *s, enum lh_result_format format, uint64_t rows_max,
     duckdb_result r;
     lh_status status;
 
-    LH_TRY(engine_statement_execute(s, s->prepared, true, &r, err));
+    LH_TRY(engine_statement_execute(s, s->sql, true, &r, err));
     status = result_writer_new(format, &r, s->connection->handle, sink, &w, err);
     if (status == LH_OK)
         status = rows_write(s, &r, w, rows_max, out, err);

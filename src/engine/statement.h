@@ -15,24 +15,20 @@ struct lh_statement {
     struct engine_connection *connection;
     struct guard_verdict verdict;
     struct engine_sources sources;
-    lh_str text; /* as the user wrote it */
-    lh_str sql;  /* what is prepared, NUL-terminated */
-    duckdb_prepared_statement prepared;
+    lh_str text;    /* as the user wrote it */
+    lh_str sql;     /* what runs, NUL-terminated */
     json_t *params; /* or NULL */
 };
 
-/* Prepares `sql` with the statement's names and parameters. A failure carries the place of the
- * error in extra. */
-lh_status engine_statement_prepare(struct lh_statement *s, lh_str sql,
-                                   duckdb_prepared_statement *out, struct lh_error *err);
-/* Runs it until the first rows are there; they stream when asked to. Caller duckdb_destroy_result.
- */
-lh_status engine_statement_execute(struct lh_statement *s, duckdb_prepared_statement prepared,
-                                   bool is_streaming, duckdb_result *out, struct lh_error *err);
+/* Binds and runs `sql` with the statement's names and parameters until the first rows are there;
+ * they stream when asked to. A failure carries its place in extra. Caller duckdb_destroy_result. */
+lh_status engine_statement_execute(struct lh_statement *s, lh_str sql, bool is_streaming,
+                                   duckdb_result *out, struct lh_error *err);
 
-/* Binds JSON values to $1, $2 …, ? or $name. INVALID "sql.parameters". */
+struct engine_parsed;
+/* Sets JSON values for $1, $2 …, ? or $name. INVALID "sql.parameters". */
 lh_status
-engine_params_bind(duckdb_prepared_statement prepared, const json_t *params, struct lh_error *err);
+engine_params_set(struct engine_parsed *parsed, const json_t *params, struct lh_error *err);
 
 /* The statement's rows as a Parquet file, through the spool folder. */
 lh_status engine_statement_parquet(struct lh_statement *s, const struct lh_statement_limits *limits,
