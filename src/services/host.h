@@ -60,9 +60,9 @@ lh_host_ready(struct lh_host *h, struct lh_call *call, struct lh_ready_check *ch
 void lh_host_status(struct lh_host *h, struct lh_json_writer *w);
 
 /* Hands `err` to journald when it is an operational failure: something an operator must look at,
- * rather than a caller who is wrong, slow or gone. The same failure of the same trace is reported
- * once however many handlers it passes on its way out. */
+ * rather than a caller who is wrong, slow or gone. One failure is reported once however many
+ * handlers and processes it passes on its way out: it then bears the member "reported_by". */
 void lh_host_report(struct lh_host *h, struct lh_call *call, const char *service,
-                    const struct lh_request *req, const struct lh_error *err);
+                    const struct lh_request *req, struct lh_error *err);
 
 #endif

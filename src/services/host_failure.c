@@ -3,7 +3,9 @@
  *
  * A failure travels outwards through every handler that asked for the work: the bucket fails, so
  * the catalog fails, so the query fails. The innermost handler knows best what happened and is
- * asked first; the outer ones of the same process find (trace, reason) in the ring and stay silent.
+ * asked first. It leaves its name on the failure as the member "reported_by", which goes along to
+ * callers in other processes; and where somebody on the way has worded the failure anew, the ring
+ * of (trace, reason) still tells that it has been reported by this process.
  */
 #include "services/host_parts.h"
 
@@ -13,6 +15,8 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "services/journald/client.h"
+
+#define REPORTED_BY "reported_by"
 
 /* Time that a caller set or used up himself is not ours to explain: a statement past its limit, a
  * body that does not arrive. */
@@ -73,20 +77,24 @@ subject_find(struct lh_arena *arena, const json_t *extra, const struct lh_reques
     return "";
 }
 
-void
-lh_host_report(struct lh_host *h, struct lh_call *call, const char *service,
-               const struct lh_request *req, const struct lh_error *err)
+static void
+reporter_note(struct lh_error *err, json_t *extra, const char *service)
+{
+    LH_AUTO_JSON members = extra ? json_incref(extra) : json_object();
+    LH_AUTO_CHARS text = NULL;
+
+    json_object_set_new(members, REPORTED_BY, json_string(service));
+    text = json_dumps(members, JSON_COMPACT);
+    if (text)
+        lh_error_extra_set(err, text);
+}
+
+static void
+report(struct lh_host *h, struct lh_call *call, const char *service, const struct lh_request *req,
+       const json_t *extra, const struct lh_error *err)
 {
     static const char *const bucket_names[] = {"bucket", NULL};
     static const char *const object_names[] = {"object", "key", "dataset", "name", NULL};
-    LH_AUTO_JSON extra = NULL;
-
-    if (!host_failure_is_operational(err) ||
-        !host_reported_add(&h->reported, call->trace.trace_id, err->reason))
-        return;
-    if (err->extra)
-        (void)lh_json_parse(lh_str_of(err->extra), &extra, NULL);
-
     struct lh_journal_failure failure = {
         .service = service,
         .code = err->reason,
@@ -94,8 +102,26 @@ lh_host_report(struct lh_host *h, struct lh_call *call, const char *service,
         .object = subject_find(&call->arena, extra, req, object_names),
         .bucket = subject_find(&call->arena, extra, req, bucket_names),
     };
+
     lh_log(LH_LOG_ERROR, service, "request failed", LH_LOG_S("status", lh_status_name(err->status)),
            LH_LOG_S("reason", err->reason), LH_LOG_S("text", err->text),
            LH_LOG_S("trace_id", call->trace.trace_id));
     lh_journal_failure(h->env.mesh, call, &failure);
+}
+
+void
+lh_host_report(struct lh_host *h, struct lh_call *call, const char *service,
+               const struct lh_request *req, struct lh_error *err)
+{
+    LH_AUTO_JSON extra = NULL;
+
+    if (!err || !host_failure_is_operational(err))
+        return;
+    if (err->extra)
+        (void)lh_json_parse(lh_str_of(err->extra), &extra, NULL);
+    if (json_object_get(extra, REPORTED_BY))
+        return;
+    if (host_reported_add(&h->reported, call->trace.trace_id, err->reason))
+        report(h, call, service, req, extra, err);
+    reporter_note(err, extra, service);
 }
