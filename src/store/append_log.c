@@ -46,7 +46,9 @@ struct lh_append_log {
     size_t batch_bytes_max, queue_max;
     int64_t linger_ms;
     pthread_t writer;
-    struct lh_metric *seconds;
+    struct log_metrics {
+        struct lh_metric *seconds, *records, *failed_puts, *waiting;
+    } metrics;
     struct {
         pthread_mutex_t mutex;
         pthread_cond_t work, done;
@@ -126,6 +128,13 @@ queue_push_front(struct lh_append_log *log, struct batch *b)
         log->lock.last = b;
 }
 
+static void
+waiting_change(struct lh_append_log *log, int64_t by)
+{
+    log->lock.stats.waiting += (uint64_t)by;
+    lh_metric_add(log->metrics.waiting, by);
+}
+
 /* ---- adding ---- */
 
 static lh_status
@@ -153,7 +162,7 @@ record_enter(struct lh_append_log *log, lh_str record, bool is_awaited, struct b
     if (!log->lock.last || !batch_has_room(log->lock.last, record))
         queue_push(log, batch_new(log));
     batch_add(log->lock.last, record, is_awaited);
-    log->lock.stats.waiting++;
+    waiting_change(log, 1);
     *out = log->lock.last;
     pthread_cond_signal(&log->lock.work);
     return LH_OK;
@@ -248,7 +257,7 @@ orphans_keep(struct lh_append_log *log, const struct batch *b)
 
     if (!orphans)
         return;
-    log->lock.stats.waiting += orphans->count;
+    waiting_change(log, (int64_t)orphans->count);
     log->lock.not_before_ms = lh_time_mono_ms() + RETRY_MS;
     queue_push_front(log, orphans);
 }
@@ -258,13 +267,15 @@ batch_finish(struct lh_append_log *log, struct batch *b, lh_status status)
 {
     struct lh_append_log_stats *stats = &log->lock.stats;
 
-    stats->waiting -= b->count;
+    waiting_change(log, -(int64_t)b->count);
     b->status = status;
     if (status == LH_OK) {
+        lh_metric_add(log->metrics.records, (int64_t)b->count);
         stats->records += b->count;
         stats->bytes += b->bytes.len;
         stats->batches++;
     } else {
+        lh_metric_add(log->metrics.failed_puts, 1);
         stats->failed_puts++;
         orphans_keep(log, b);
     }
@@ -281,7 +292,7 @@ batch_write(struct lh_append_log *log, struct batch *b)
 
     pthread_mutex_unlock(&log->lock.mutex);
     status = batch_put(log, b, &b->failure);
-    lh_metric_observe_ns(log->seconds, lh_time_mono_ns() - began_ns);
+    lh_metric_observe_ns(log->metrics.seconds, lh_time_mono_ns() - began_ns);
     pthread_mutex_lock(&log->lock.mutex);
     batch_finish(log, b, status);
 }
@@ -341,6 +352,19 @@ writer_run(void *arg)
 /* ---- life ---- */
 
 static void
+metrics_init(struct log_metrics *m, const char *prefix)
+{
+    m->seconds = lh_histogram("lakehouse_log_put_seconds",
+                              "Duration of putting one batch of a log.", "log", prefix, NULL);
+    m->records =
+        lh_counter("lakehouse_log_records_total", "Records written to a log.", "log", prefix, NULL);
+    m->failed_puts = lh_counter("lakehouse_log_failed_puts_total",
+                                "Batches of a log that could not be put.", "log", prefix, NULL);
+    m->waiting = lh_gauge("lakehouse_log_waiting", "Records that wait to be written to a log.",
+                          "log", prefix, NULL);
+}
+
+static void
 append_log_destroy(struct lh_append_log *log)
 {
     pthread_cond_destroy(&log->lock.work);
@@ -375,8 +399,7 @@ lh_append_log_open(const struct lh_append_log_options *o, struct lh_append_log *
     log->batch_bytes_max = o->batch_bytes_max > 0 ? o->batch_bytes_max : BATCH_BYTES_DEFAULT;
     log->queue_max = o->queue_max > 0 ? o->queue_max : QUEUE_DEFAULT;
     log->linger_ms = o->linger_ms;
-    log->seconds = lh_histogram("lakehouse_log_put_seconds",
-                                "Duration of putting one batch of a log.", "log", o->prefix, NULL);
+    metrics_init(&log->metrics, o->prefix);
     pthread_mutex_init(&log->lock.mutex, NULL);
     lh_cond_init(&log->lock.work);
     lh_cond_init(&log->lock.done);

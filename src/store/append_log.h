@@ -8,8 +8,10 @@
  * its own.
  *
  * Format   <prefix><YYYY-MM-DD>/<UUIDv7>.ndjson, so that byte order is time order;
- * ../../docs/formats/append-log.md Fails    as lh_object_put; BUSY "log.queue_full" when too many
- * wait; TOO_BIG "log.record_too_big". Threads  all functions may be called from any thread.
+ *          docs/formats/append-log.md
+ * Fails    as lh_object_put; BUSY "log.queue_full" when too many wait; TOO_BIG
+ *          "log.record_too_big"; INVALID "log.record" for what is not one line.
+ * Threads  all functions may be called from any thread.
  */
 #ifndef LH_STORE_APPEND_LOG_H
 #define LH_STORE_APPEND_LOG_H
@@ -32,10 +34,11 @@ lh_status lh_append_log_open(const struct lh_append_log_options *options,
 void lh_append_log_free(struct lh_append_log *log);
 LH_AUTO_DEFINE(lh_append_log)
 
+/* When the call ends first (TIMEOUT, CANCELED) the record may be written or not. */
 lh_status lh_append_log_add(struct lh_append_log *log, struct lh_call *call, lh_str record,
                             struct lh_error *err);
-/* Hands the record over and does not wait; it is written with the next batch. BUSY when the queue
- * is full. */
+/* Hands the record over and does not wait; it is written with the next batch, and tried again with
+ * a later one when that fails. BUSY when the queue is full. */
 lh_status lh_append_log_add_async(struct lh_append_log *log, lh_str record, struct lh_error *err);
 
 /* Records newest first: batches from the last, lines of a batch from its end. Stops when `visit`

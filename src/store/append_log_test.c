@@ -17,7 +17,7 @@ open_log(struct fixture *f, const struct lh_append_log_options *more)
 
     o.bucket = f->bucket;
     o.prefix = PREFIX;
-    assert_ok(lh_append_log_open(&o, &log, &err));
+    must(lh_append_log_open(&o, &log, &err));
     return log;
 }
 
@@ -75,7 +75,7 @@ scan(struct fixture *f, struct lh_append_log *log, struct seen *s)
 {
     const struct lh_append_log_visitor v = {.visit = seen_visit, .broken = seen_broken, .self = s};
 
-    assert_ok(lh_append_log_scan(log, &f->call, &v, &err));
+    must(lh_append_log_scan(log, &f->call, &v, &err));
 }
 
 static void
@@ -103,7 +103,7 @@ batch_at(struct fixture *f, const char *when, unsigned number, const char *lines
     id.bytes[6] = 0x70;
     id.bytes[7] = (uint8_t)number;
     append_log_name(PREFIX, id, key);
-    assert_ok(put_text(f, key, lines, NULL, NULL, &err));
+    must(put_text(f, key, lines, NULL, NULL, &err));
 }
 
 /* ---- tests ---- */
@@ -114,10 +114,10 @@ an_added_record_is_in_the_bucket_when_add_returns(void **state)
     struct fixture *f = *state;
     struct lh_append_log *log = open_log(f, NULL), *other = open_log(f, NULL);
 
-    assert_ok(add(f, log, "{\"n\":1}", &err));
+    must(add(f, log, "{\"n\":1}", &err));
     assert_scan(f, other, 0, "{\"n\":1}");
-    assert_ok(add(f, log, "{\"n\":2}", &err));
-    assert_ok(add(f, other, "{\"n\":3}", &err));
+    must(add(f, log, "{\"n\":2}", &err));
+    must(add(f, other, "{\"n\":3}", &err));
     assert_scan(f, log, 0, "{\"n\":3} {\"n\":2} {\"n\":1}");
     assert_scan(f, log, 2, "{\"n\":3} {\"n\":2}");
     assert_int_equal(lh_append_log_stats_get(log).records, 2);
@@ -142,7 +142,7 @@ records_that_nobody_waits_for_are_written_before_the_log_closes(void **state)
     struct lh_append_log *log = open_log(f, NULL);
 
     for (int i = 0; i < 20; i++)
-        assert_ok(lh_append_log_add_async(log, LH_STR("x"), &err));
+        must(lh_append_log_add_async(log, LH_STR("x"), &err));
     lh_append_log_free(log);
     log = open_log(f, NULL);
     assert_scan(f, log, 0, "x x x x x x x x x x x x x x x x x x x x");
@@ -156,12 +156,12 @@ records_that_are_not_one_line_are_refused(void **state)
     const struct lh_append_log_options small = {.batch_bytes_max = 8};
     struct lh_append_log *log = open_log(f, &small);
 
-    assert_fails(add(f, log, "", &err), LH_INVALID, "log.record");
-    assert_fails(add(f, log, "a\nb", &err), LH_INVALID, "log.record");
-    assert_ok(add(f, log, "1234567", &err));
-    assert_fails(add(f, log, "12345678", &err), LH_TOO_BIG, "log.record_too_big");
-    assert_fails(lh_append_log_add_async(log, LH_STR("12345678"), &err), LH_TOO_BIG,
-                 "log.record_too_big");
+    must_fail(add(f, log, "", &err), LH_INVALID, "log.record");
+    must_fail(add(f, log, "a\nb", &err), LH_INVALID, "log.record");
+    must(add(f, log, "1234567", &err));
+    must_fail(add(f, log, "12345678", &err), LH_TOO_BIG, "log.record_too_big");
+    must_fail(lh_append_log_add_async(log, LH_STR("12345678"), &err), LH_TOO_BIG,
+              "log.record_too_big");
     lh_append_log_free(log);
 }
 
@@ -173,9 +173,9 @@ a_full_queue_says_busy(void **state)
     struct lh_append_log *log = open_log(f, &slow);
 
     for (int i = 0; i < 3; i++)
-        assert_ok(lh_append_log_add_async(log, LH_STR("x"), &err));
-    assert_fails(lh_append_log_add_async(log, LH_STR("x"), &err), LH_BUSY, "log.queue_full");
-    assert_fails(add(f, log, "x", &err), LH_BUSY, "log.queue_full");
+        must(lh_append_log_add_async(log, LH_STR("x"), &err));
+    must_fail(lh_append_log_add_async(log, LH_STR("x"), &err), LH_BUSY, "log.queue_full");
+    must_fail(add(f, log, "x", &err), LH_BUSY, "log.queue_full");
     assert_int_equal(lh_append_log_stats_get(log).waiting, 3);
     lh_append_log_free(log);
     log = open_log(f, NULL);
@@ -190,7 +190,7 @@ a_prefix_must_end_with_a_slash(void **state)
     const struct lh_append_log_options o = {.bucket = f->bucket, .prefix = "_journal"};
     struct lh_append_log *log;
 
-    assert_fails(lh_append_log_open(&o, &log, &err), LH_INVALID, "log.prefix");
+    must_fail(lh_append_log_open(&o, &log, &err), LH_INVALID, "log.prefix");
 }
 
 static void
@@ -203,7 +203,7 @@ a_waiter_whose_time_is_over_goes_away(void **state)
 
     lh_call_init(&hurried);
     hurried.deadline_ms = lh_time_mono_ms() + 20;
-    assert_fails(lh_append_log_add(log, &hurried, LH_STR("x"), &err), LH_TIMEOUT, "call.deadline");
+    must_fail(lh_append_log_add(log, &hurried, LH_STR("x"), &err), LH_TIMEOUT, "call.deadline");
     lh_call_fini(&hurried);
     lh_append_log_free(log);
 }
@@ -221,7 +221,7 @@ a_scan_crosses_days_and_years_of_silence_newest_first(void **state)
     batch_at(f, "2024-05-01T22:00:00Z", 0, "may3\nmay4\n");
     batch_at(f, "2024-05-02T00:00:00Z", 0, "may5\n");
     assert_scan(f, log, 0, "may5 may4 may3 may2 may1 leap old2 old1");
-    assert_ok(add(f, log, "now", &err));
+    must(add(f, log, "now", &err));
     assert_scan(f, log, 3, "now may5 may4");
     lh_append_log_free(log);
 }
@@ -232,7 +232,7 @@ a_batch_from_a_clock_that_runs_ahead_is_seen(void **state)
     struct fixture *f = *state;
     struct lh_append_log *log = open_log(f, NULL);
 
-    assert_ok(add(f, log, "now", &err));
+    must(add(f, log, "now", &err));
     batch_at(f, "2190-01-01T00:00:00Z", 0, "ahead\n");
     assert_scan(f, log, 0, "ahead now");
     lh_append_log_free(log);
@@ -245,11 +245,11 @@ what_else_lies_beside_the_batches_is_passed_over(void **state)
     struct lh_append_log *log = open_log(f, NULL);
 
     batch_at(f, "2024-05-01T10:00:00Z", 0, "one\n");
-    assert_ok(put_text(f, PREFIX "2024-05-01/compacted.parquet", "x", NULL, NULL, &err));
-    assert_ok(put_text(f, PREFIX "parquet/2024.parquet", "x", NULL, NULL, &err));
+    must(put_text(f, PREFIX "2024-05-01/compacted.parquet", "x", NULL, NULL, &err));
+    must(put_text(f, PREFIX "parquet/2024.parquet", "x", NULL, NULL, &err));
     /* A name whose day is not the day of its time. */
-    assert_ok(put_text(f, PREFIX "2001-01-01/0190a5b4-0000-7000-8000-000000000000.ndjson", "x\n",
-                       NULL, NULL, &err));
+    must(put_text(f, PREFIX "2001-01-01/0190a5b4-0000-7000-8000-000000000000.ndjson", "x\n", NULL,
+                  NULL, &err));
     assert_scan(f, log, 0, "one");
     lh_append_log_free(log);
 }
@@ -266,8 +266,8 @@ a_broken_batch_is_reported_and_the_others_are_read(void **state)
     batch_at(f, "2024-05-01T10:00:00Z", 0, "one\n");
     batch_at(f, "2024-05-02T10:00:00Z", 0, "two\n");
     batch_at(f, "2024-05-03T10:00:00Z", 0, "three\n");
-    assert_ok(lh_object_list(f->bucket, &f->call, LH_STR(PREFIX "2024-05-02/"), LH_STR(""), 1,
-                             &page, &err));
+    must(lh_object_list(f->bucket, &f->call, LH_STR(PREFIX "2024-05-02/"), LH_STR(""), 1, &page,
+                        &err));
     path_of(f, page->items[0].key, path);
     assert_int_equal(truncate(path, 2), 0);
     seen_init(&s, 0);
@@ -295,8 +295,8 @@ a_visitor_that_fails_ends_the_scan(void **state)
     struct lh_append_log *log = open_log(f, NULL);
     const struct lh_append_log_visitor v = {.visit = refuse};
 
-    assert_ok(add(f, log, "x", &err));
-    assert_fails(lh_append_log_scan(log, &f->call, &v, &err), LH_INVALID, "test.refused");
+    must(add(f, log, "x", &err));
+    must_fail(lh_append_log_scan(log, &f->call, &v, &err), LH_INVALID, "test.refused");
     lh_append_log_free(log);
 }
 
@@ -358,12 +358,12 @@ many_adders_share_puts_and_lose_nothing(void **state)
 
     for (int i = 0; i < ADDERS; i++) {
         adders[i] = (struct adder){.f = f, .log = log, .number = i, .failures = &failures};
-        assert_ok(lh_thread_start(&threads[i], "adder", adder_run, &adders[i], &err));
+        must(lh_thread_start(&threads[i], "adder", adder_run, &adders[i], &err));
     }
     for (int i = 0; i < ADDERS; i++)
         lh_thread_join(threads[i]);
     assert_int_equal(atomic_load(&failures), 0);
-    assert_ok(lh_append_log_scan(log, &f->call, &v, &err));
+    must(lh_append_log_scan(log, &f->call, &v, &err));
     for (int i = 0; i < ADDERS; i++)
         for (int k = 0; k < RECORDS; k++)
             assert_int_equal(seen[i][k], 1);
@@ -408,7 +408,7 @@ what_was_acknowledged_survives_the_end_of_the_process(void **state)
     assert_int_equal(status, 0);
     assert_int_equal(acknowledged[3], 10);
     log = open_log(f, NULL);
-    assert_ok(lh_append_log_scan(log, &f->call, &v, &err));
+    must(lh_append_log_scan(log, &f->call, &v, &err));
     for (int i = 0; i < 10; i++)
         assert_int_equal(seen[3][i], 1);
     lh_append_log_free(log);
@@ -423,10 +423,10 @@ a_failed_put_is_told_to_whoever_waits(void **state)
     struct lh_append_log *log = open_log(f, NULL);
 
     f->limits.object_max = 3;
-    assert_fails(add(f, log, "12345", &err), LH_TOO_BIG, "store.object_too_big");
+    must_fail(add(f, log, "12345", &err), LH_TOO_BIG, "store.object_too_big");
     assert_int_equal(lh_append_log_stats_get(log).failed_puts, 1);
     f->limits.object_max = 1000;
-    assert_ok(add(f, log, "12345", &err));
+    must(add(f, log, "12345", &err));
     assert_scan(f, log, 0, "12345");
     lh_append_log_free(log);
 }
@@ -438,11 +438,11 @@ records_that_nobody_waits_for_are_tried_again(void **state)
     struct lh_append_log *log = open_log(f, NULL);
 
     f->limits.puts_max = 0; /* nothing can be put */
-    assert_ok(lh_append_log_add_async(log, LH_STR("later"), &err));
+    must(lh_append_log_add_async(log, LH_STR("later"), &err));
     while (lh_append_log_stats_get(log).failed_puts == 0)
         usleep(1000);
     f->limits.puts_max = 10;
-    assert_ok(add(f, log, "now", &err)); /* takes it along */
+    must(add(f, log, "now", &err)); /* takes it along */
     assert_scan(f, log, 0, "now later");
     lh_append_log_free(log);
 }

@@ -3,18 +3,22 @@
  *
  * An object is immutable bytes under a key with an ETag, a size and a time; putting again replaces
  * it as a whole, never in part. What a successful put returns is durable (file and folder are
- * synced). Readers see the old object or the new one.
+ * synced). Readers see the old object or the new one. An ETag belongs to one put: the same bytes
+ * put again have another, so a comparison is never fooled by a change there and back.
  *
  * Conditions   if_absent (`If-None-Match: *`) and if_match are atomic against every other process
- * that writes the bucket; the loser gets CONFLICT "store.precondition". They are what the catalog's
- * commits stand on. Checksums    a put computes SHA-256 of the whole and CRC-32C of each block;
- * every read is checked against the blocks it touches and fails with CORRUPT "store.checksum"
- * rather than return bytes that were not written. Blocks that were proven once while a file stays
- * as it is (device, inode, size, change time) are not proven again. Fails        NOT_FOUND
- * "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition"; TOO_BIG
- * "store.object_too_big"; NO_SPACE; DENIED "store.read_only"; BUSY "store.too_many_puts"; CORRUPT;
- * UNAVAILABLE; IO. Threads      a bucket may be used by all threads; a reader or upload by one at a
- * time.
+ *              that writes the bucket; the loser gets CONFLICT "store.precondition". They are what
+ *              the catalog's commits stand on.
+ * Checksums    a put computes SHA-256 of the whole and CRC-32C of each block; every read is checked
+ *              against the blocks it touches and fails with CORRUPT "store.checksum" rather than
+ *              return bytes that were not written. Blocks that were proven once while a file stays
+ *              as it is (device, inode, size, change time) are not proven again.
+ * Fails        NOT_FOUND "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition" |
+ *              "store.key_is_prefix"; TOO_BIG "store.object_too_big"; NO_SPACE "store.no_space";
+ *              DENIED "store.read_only" | "store.symlink"; BUSY "store.too_many_puts"; CORRUPT;
+ *              UNAVAILABLE; IO. Failures of the bucket itself carry its name and the key as extra
+ *              members "bucket" and "object".
+ * Threads      a bucket and a reader may be used by all threads, an upload by one at a time.
  */
 #ifndef LH_STORE_BUCKET_H
 #define LH_STORE_BUCKET_H
@@ -38,13 +42,11 @@ struct lh_object_info {
 
 struct lh_put_options {
     bool if_absent;
-    const char *if_match;     /* ETag, or NULL */
-    const char *content_type; /* NULL: application/octet-stream */
-    const char
-        *expected_sha256; /* hex; another content is INVALID "store.checksum_mismatch"; or NULL */
-    uint64_t size_max;    /* 0: the bucket's limit */
-    uint64_t
-        size_hint; /* announced size: refused before a byte comes when too much; 0: not known */
+    const char *if_match;        /* ETag, "*" for any, or NULL */
+    const char *content_type;    /* NULL: application/octet-stream */
+    const char *expected_sha256; /* hex or NULL; else INVALID "store.checksum_mismatch" */
+    uint64_t size_max;           /* 0: the bucket's limit */
+    uint64_t size_hint;          /* announced, so that too much is refused at once; 0: not known */
 };
 
 const char *lh_bucket_name(const struct lh_bucket *b);
@@ -63,6 +65,7 @@ lh_status lh_object_put_file(struct lh_bucket *b, struct lh_call *call, lh_str k
 
 /* Bytes as they come: begin, write…, commit. Freeing an uncommitted upload leaves no trace. */
 struct lh_upload;
+/* The call must outlive the upload. */
 lh_status
 lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
                 const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err);
@@ -87,7 +90,7 @@ struct lh_reader_at;
 lh_status
 lh_object_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_reader_at **out,
                struct lh_object_info *info, struct lh_error *err);
-/* Exactly n bytes from offset; past the end is INVALID "store.range". Checked. Any thread. */
+/* Exactly n bytes from offset; past the end is INVALID "store.range". Checked. */
 lh_status lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to,
                             size_t n, struct lh_error *err);
 /* A descriptor for sendfile over [offset, offset + length), proven against the checksums before it
@@ -105,7 +108,8 @@ struct lh_object_entry {
     struct lh_object_info info; /* sha256 and content_type are "" in a list */
 };
 
-/* Keys in byte order from just after `after` ("" from the start) that begin with `prefix`. */
+/* Keys in byte order from just after `after` ("" from the start) that begin with `prefix`. `limit`
+ * 0 is 1,000; more than 100,000 is that. */
 struct lh_object_list {
     struct lh_object_entry *items;
     size_t count;

@@ -4,13 +4,9 @@
 #ifndef LH_STORE_FIXTURE_H
 #define LH_STORE_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "base/testing.h"
+
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,16 +73,16 @@ fixture_teardown(void **state)
     return 0;
 }
 
-/* ---- shorthand ---- */
+/* ---- shorthand: `expr` refers to an error of its own as &err ---- */
 
-#define assert_ok(expr)                                                                            \
+#define must(expr)                                                                                 \
     do {                                                                                           \
         LH_AUTO_ERROR(err);                                                                        \
         if ((expr) != LH_OK)                                                                       \
             fail_msg("%s: %s %s: %s", #expr, lh_status_name(err.status), err.reason, err.text);    \
     } while (0)
 
-#define assert_fails(expr, expected_status, expected_reason)                                       \
+#define must_fail(expr, expected_status, expected_reason)                                          \
     do {                                                                                           \
         LH_AUTO_ERROR(err);                                                                        \
         lh_status got_ = (expr);                                                                   \

@@ -47,9 +47,7 @@ lh_key_owner(lh_str key)
     } owners[] = {
         {LH_STR("_catalog"), "catalogd"},  {LH_STR("_data"), "ingestd"},
         {LH_STR("_ingest"), "ingestd"},    {LH_STR("_journal"), "journald"},
-        {LH_STR("_errors"), "journald"},   {LH_STR("_vectors"), "vectord"},
-        {LH_STR("_trials"), "vectord"},    {LH_STR("_playbooks"), "vectord"},
-        {LH_STR("_profiles"), "gateway"},  {LH_STR("_idempotency"), "gateway"},
+        {LH_STR("_vectors"), "vectord"},   {LH_STR("_gateway"), "gateway"},
         {LH_STR("_observer"), "observer"}, {LH_STR("_auditor"), "auditor"},
     };
     lh_str component = {NULL, 0}, rest = key;

@@ -15,8 +15,7 @@
 
 lh_status lh_key_check(lh_str key, struct lh_error *err); /* INVALID "store.key" */
 /* The service that owns the key's first component ("_catalog" catalogd, …), "" when it is
- * anybody's; an unknown
- * '_' prefix belongs to "storaged". */
+ * anybody's; an unknown '_' prefix belongs to "storaged". */
 const char *lh_key_owner(lh_str key);
 /* [a-z0-9][a-z0-9.-]{1,61}[a-z0-9], as S3 names buckets. INVALID "store.bucket_name". */
 lh_status lh_bucket_name_check(lh_str name, struct lh_error *err);

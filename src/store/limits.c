@@ -10,6 +10,10 @@ store_limits_init(struct store_limits *l, uint64_t object_max, unsigned puts_max
     memset(l, 0, sizeof(*l));
     l->object_max = object_max;
     l->puts_max = puts_max;
+    l->running =
+        lh_gauge("lakehouse_store_puts_running", "Puts under way in all buckets.", "", NULL);
+    l->refused = lh_counter("lakehouse_store_puts_refused_total",
+                            "Puts refused because too many were under way.", "", NULL);
 }
 
 void
@@ -58,9 +62,11 @@ store_limits_put_enter(struct store_limits *l, struct lh_error *err)
 {
     unsigned running = atomic_fetch_add(&l->puts_running, 1);
 
+    lh_metric_add(l->running, 1);
     if (running < l->puts_max)
         return LH_OK;
     store_limits_put_leave(l);
+    lh_metric_add(l->refused, 1);
     return lh_fail(err, LH_BUSY, "store.too_many_puts",
                    "%u puts are running, which is the limit (store.puts_max)", running);
 }
@@ -68,5 +74,6 @@ store_limits_put_enter(struct store_limits *l, struct lh_error *err)
 void
 store_limits_put_leave(struct store_limits *l)
 {
+    lh_metric_add(l->running, -1);
     atomic_fetch_sub(&l->puts_running, 1);
 }

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "base/metrics.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -24,6 +25,7 @@ struct store_limits {
     struct store_prefix_limit *prefixes;
     size_t prefix_count;
     atomic_uint puts_running;
+    struct lh_metric *running, *refused;
 };
 
 void store_limits_init(struct store_limits *l, uint64_t object_max, unsigned puts_max);

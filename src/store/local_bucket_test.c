@@ -11,9 +11,9 @@ what_was_put_comes_back(void **state)
     struct fixture *f = *state;
     struct lh_object_info put, head;
 
-    assert_ok(put_text(f, "a/b/c.txt", "hello", NULL, &put, &err));
+    must(put_text(f, "a/b/c.txt", "hello", NULL, &put, &err));
     assert_object(f, "a/b/c.txt", "hello");
-    assert_ok(head_of(f, "a/b/c.txt", &head, &err));
+    must(head_of(f, "a/b/c.txt", &head, &err));
     assert_string_equal(put.etag, head.etag);
     assert_string_equal(put.sha256, head.sha256);
     assert_string_equal(head.sha256,
@@ -30,9 +30,9 @@ an_object_is_a_plain_file_at_its_key(void **state)
     LH_AUTO_BUF(out, 100);
     char path[PATH_MAX];
 
-    assert_ok(put_text(f, "data/x.parquet", "PAR1", NULL, NULL, &err));
+    must(put_text(f, "data/x.parquet", "PAR1", NULL, NULL, &err));
     (void)snprintf(path, sizeof(path), "%s/data/x.parquet", f->root);
-    assert_ok(lh_file_read(path, 100, &out, &err));
+    must(lh_file_read(path, 100, &out, &err));
     assert_string_equal(lh_buf_cstr(&out), "PAR1");
 }
 

@@ -105,6 +105,13 @@ local_path_encode(lh_str key, char path[LOCAL_PATH_MAX])
 bool
 local_name_decode(lh_str name, struct lh_buf *out, bool *is_continued)
 {
+    size_t at;
+
+    *is_continued = false;
+    if (!lh_str_find_char(name, '%', &at)) { /* nearly every name */
+        lh_buf_add_str(out, name);
+        return !out->is_failed;
+    }
     *is_continued = lh_str_ends(name, CONTINUED);
     if (*is_continued)
         name.len -= CONTINUED.len;

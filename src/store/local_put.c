@@ -1,13 +1,13 @@
 /*
- * A put, step by step; what a crash leaves is told beside each.
+ * A put, step by step, and what a crash right after each step leaves:
  *
- *   1. bytes go into a file of our claimed folder, checksums are computed as they pass    a file
- * nobody names; cleared at the next start
- *   2. size, checksums and tag go into the file's attribute                               the same
- *   3. fsync                                                                              the same
- *   4. condition and rename (local_publish.c)                                             the old
- * object or the new one, whole
- *   5. fsync of the folder acknowledged from here on
+ *   1. bytes go into a file of our claimed     a file that nobody names, cleared away at the
+ *      folder; checksums as they pass          next start
+ *   2. size, checksums and tag go into the     the same
+ *      file's attribute
+ *   3. fsync                                   the same
+ *   4. condition and rename                    the old object or the new one, whole
+ *   5. fsync of the folder                     the new object; acknowledged from here on
  */
 #include "store/local.h"
 
@@ -271,6 +271,9 @@ move_in(struct local_bucket *b, struct lh_call *call, lh_str key, const char *pa
 
     LH_TRY(local_condition_check(b, key, &condition, err));
     LH_TRY(source_each(source, path, call, digest_take, digest, err));
+    if (digest->size_bytes != (uint64_t)source->st.st_size)
+        return lh_fail(err, LH_INVALID, "store.file_changed",
+                       "%s was written to while it was taken", path);
     if (fchmod(source->fd, b->file_mode) != 0 || futimens(source->fd, NULL) != 0)
         return local_fail(b, errno, "cannot take over the file of", key, err);
     LH_TRY(file_finish(b, key, &f, info, err));

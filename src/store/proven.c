@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "base/time.h"
 
@@ -29,6 +30,7 @@ struct store_proven_file {
 struct store_proven {
     size_t files_max;
     size_t slots; /* a power of two */
+    struct lh_metric *files;
     struct {
         pthread_mutex_t mutex;
         struct store_proven_file **table;
@@ -63,6 +65,8 @@ store_proven_new(size_t files_max)
     p->files_max = files_max > 0 ? files_max : 1;
     for (p->slots = 64; p->slots < p->files_max;)
         p->slots *= 2;
+    p->files = lh_gauge("lakehouse_store_proven_files", "Files whose proven blocks are remembered.",
+                        "", NULL);
     pthread_mutex_init(&p->lock.mutex, NULL);
     p->lock.table = lh_alloc_array(p->slots, sizeof(struct store_proven_file *));
     return p;
@@ -73,6 +77,7 @@ store_proven_free(struct store_proven *p)
 {
     if (!p)
         return;
+    lh_metric_add(p->files, -(int64_t)p->lock.count);
     for (struct store_proven_file *f = p->lock.newest, *next; f; f = next) {
         assert(f->refs == 0);
         next = f->older;
@@ -116,6 +121,7 @@ file_drop(struct store_proven *p, struct store_proven_file *f)
     *at = f->chain;
     order_take_out(p, f);
     p->lock.count--;
+    lh_metric_add(p->files, -1);
     free(f);
 }
 
@@ -155,6 +161,7 @@ file_add(struct store_proven *p, const struct file_id *id)
     *slot = f;
     order_put_first(p, f);
     p->lock.count++;
+    lh_metric_add(p->files, 1);
     return f;
 }
 

@@ -4,9 +4,10 @@
  * `primary` always exists: a local folder <data>/primary unless the configuration says otherwise.
  * More buckets come from `[[bucket]]` tables or, at run time, from lh_store_bucket_add, which
  * records them as `_storage/buckets/<name>.json` in primary so that every process finds them.
- * Buckets are never unloaded while the store lives; a removed one answers NOT_FOUND.
+ * Buckets are never unloaded while the store lives; a removed one answers NOT_FOUND, in other
+ * processes a second later at the latest.
  *
- * Layout   ../../docs/formats/layout.md
+ * Layout   docs/formats/layout.md
  */
 #ifndef LH_STORE_STORE_H
 #define LH_STORE_STORE_H
@@ -32,15 +33,17 @@ struct lh_bucket *lh_store_primary(struct lh_store *s);
 struct lh_bucket_spec {
     const char *name;
     const char *backend; /* "local"; another is UNSUPPORTED "store.backend" */
-    const char *root;    /* of local: an absolute folder, created when absent */
+    const char *root;    /* of local: an absolute folder, created when absent; "": our choice */
 };
+/* EXISTS "store.bucket_exists"; INVALID "store.bucket_name" | "store.bucket_root" (not absolute, or
+ * overlapping with another bucket's). */
 lh_status lh_store_bucket_add(struct lh_store *s, struct lh_call *call,
                               const struct lh_bucket_spec *spec, struct lh_error *err);
 /* The objects stay where they are. DENIED "store.bucket_protected" for primary and configured ones.
  */
 lh_status
 lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err);
-/* Calls `visit` for every bucket, primary first. */
+/* Calls `visit` for every bucket, primary first; `b` is NULL for one that cannot be opened now. */
 lh_status
 lh_store_buckets(struct lh_store *s, struct lh_call *call,
                  void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec),

@@ -20,14 +20,14 @@ lake_configure(struct lake *l, const char *toml)
 
     lh_config_free(l->config);
     l->config = NULL;
-    assert_ok(lh_config_parse(tables, lh_str_of(toml), "test.toml", &l->config, &err));
+    must(lh_config_parse(tables, lh_str_of(toml), "test.toml", &l->config, &err));
 }
 
 static void
 lake_open(struct lake *l, const char *toml)
 {
     lake_configure(l, toml);
-    assert_ok(lh_store_open(l->config, l->data, &l->store, &err));
+    must(lh_store_open(l->config, l->data, &l->store, &err));
 }
 
 static void
@@ -68,7 +68,7 @@ bucket_named(struct lake *l, const char *name)
 {
     struct lh_bucket *b = NULL;
 
-    assert_ok(lh_store_bucket(l->store, &l->call, lh_str_of(name), &b, &err));
+    must(lh_store_bucket(l->store, &l->call, lh_str_of(name), &b, &err));
     return b;
 }
 
@@ -101,7 +101,7 @@ assert_buckets(struct lake *l, const char *expected)
 {
     LH_AUTO_BUF(names, 10000);
 
-    assert_ok(lh_store_buckets(l->store, &l->call, name_append, &names, &err));
+    must(lh_store_buckets(l->store, &l->call, name_append, &names, &err));
     assert_string_equal(lh_buf_cstr(&names), expected);
 }
 
@@ -122,8 +122,8 @@ primary_is_there_without_any_setting(void **state)
     char path[PATH_MAX];
 
     assert_ptr_equal(bucket_named(l, "primary"), lh_store_primary(l->store));
-    assert_ok(lh_object_put(lh_store_primary(l->store), &l->call, LH_STR("x"),
-                            lh_str_bytes(LH_STR("1")), NULL, NULL, &err));
+    must(lh_object_put(lh_store_primary(l->store), &l->call, LH_STR("x"), lh_str_bytes(LH_STR("1")),
+                       NULL, NULL, &err));
     (void)snprintf(path, sizeof(path), "%s/primary/x", l->data);
     exists(path, true);
     assert_buckets(l, "primary");
@@ -134,9 +134,9 @@ an_unknown_bucket_is_not_found(void **state)
 {
     struct lake *l = *state;
 
-    assert_fails(find(l, "nowhere", &err), LH_NOT_FOUND, "store.no_bucket");
-    assert_fails(find(l, "../../etc", &err), LH_NOT_FOUND, "store.no_bucket");
-    assert_fails(find(l, "", &err), LH_NOT_FOUND, "store.no_bucket");
+    must_fail(find(l, "nowhere", &err), LH_NOT_FOUND, "store.no_bucket");
+    must_fail(find(l, "../../etc", &err), LH_NOT_FOUND, "store.no_bucket");
+    must_fail(find(l, "", &err), LH_NOT_FOUND, "store.no_bucket");
 }
 
 static void
@@ -148,10 +148,10 @@ configured_buckets_are_opened_and_protected(void **state)
                 "[[bucket]]\nname = \"cold\"\n[[bucket]]\nname = \"attic\"\nroot = \"up/there\"\n");
     assert_buckets(l, "primary cold attic");
     assert_string_equal(lh_bucket_name(bucket_named(l, "cold")), "cold");
-    assert_fails(lh_store_bucket_remove(l->store, &l->call, LH_STR("cold"), &err), LH_DENIED,
-                 "store.bucket_protected");
-    assert_fails(lh_store_bucket_remove(l->store, &l->call, LH_STR("primary"), &err), LH_DENIED,
-                 "store.bucket_protected");
+    must_fail(lh_store_bucket_remove(l->store, &l->call, LH_STR("cold"), &err), LH_DENIED,
+              "store.bucket_protected");
+    must_fail(lh_store_bucket_remove(l->store, &l->call, LH_STR("primary"), &err), LH_DENIED,
+              "store.bucket_protected");
 }
 
 static void
@@ -175,7 +175,7 @@ a_bucket_configured_twice_stops_the_start(void **state)
     lh_store_free(l->store);
     l->store = NULL;
     lake_configure(l, "[[bucket]]\nname = \"cold\"\n[[bucket]]\nname = \"cold\"\n");
-    assert_fails(lh_store_open(l->config, l->data, &s, &err), LH_INVALID, "store.bucket_exists");
+    must_fail(lh_store_open(l->config, l->data, &s, &err), LH_INVALID, "store.bucket_exists");
 }
 
 static void
@@ -185,12 +185,12 @@ an_added_bucket_is_found_by_every_store_over_the_same_data(void **state)
     struct lh_store *other = NULL;
     struct lh_bucket *b;
 
-    assert_ok(lh_store_open(l->config, l->data, &other, &err));
-    assert_ok(add(l, "extra", "", &err));
-    assert_ok(lh_object_put(bucket_named(l, "extra"), &l->call, LH_STR("k"),
-                            lh_str_bytes(LH_STR("v")), NULL, NULL, &err));
-    assert_ok(lh_store_bucket(other, &l->call, LH_STR("extra"), &b, &err));
-    assert_ok(lh_object_head(b, &l->call, LH_STR("k"), &(struct lh_object_info){0}, &err));
+    must(lh_store_open(l->config, l->data, &other, &err));
+    must(add(l, "extra", "", &err));
+    must(lh_object_put(bucket_named(l, "extra"), &l->call, LH_STR("k"), lh_str_bytes(LH_STR("v")),
+                       NULL, NULL, &err));
+    must(lh_store_bucket(other, &l->call, LH_STR("extra"), &b, &err));
+    must(lh_object_head(b, &l->call, LH_STR("k"), &(struct lh_object_info){0}, &err));
     lh_store_free(other);
 
     lake_reopen(l, "");
@@ -204,19 +204,18 @@ a_removed_bucket_is_gone_and_its_objects_stay(void **state)
     struct lh_bucket *before;
     char path[PATH_MAX];
 
-    assert_ok(add(l, "extra", "", &err));
+    must(add(l, "extra", "", &err));
     before = bucket_named(l, "extra");
-    assert_ok(
-        lh_object_put(before, &l->call, LH_STR("k"), lh_str_bytes(LH_STR("v")), NULL, NULL, &err));
-    assert_ok(lh_store_bucket_remove(l->store, &l->call, LH_STR("extra"), &err));
-    assert_fails(find(l, "extra", &err), LH_NOT_FOUND, "store.no_bucket");
+    must(lh_object_put(before, &l->call, LH_STR("k"), lh_str_bytes(LH_STR("v")), NULL, NULL, &err));
+    must(lh_store_bucket_remove(l->store, &l->call, LH_STR("extra"), &err));
+    must_fail(find(l, "extra", &err), LH_NOT_FOUND, "store.no_bucket");
     assert_buckets(l, "primary");
     (void)snprintf(path, sizeof(path), "%s/buckets/extra/k", l->data);
     exists(path, true);
-    assert_fails(lh_store_bucket_remove(l->store, &l->call, LH_STR("extra"), &err), LH_NOT_FOUND,
-                 "store.no_bucket");
+    must_fail(lh_store_bucket_remove(l->store, &l->call, LH_STR("extra"), &err), LH_NOT_FOUND,
+              "store.no_bucket");
 
-    assert_ok(add(l, "extra", "", &err));
+    must(add(l, "extra", "", &err));
     assert_ptr_equal(bucket_named(l, "extra"), before);
 }
 
@@ -225,9 +224,9 @@ a_name_is_given_once(void **state)
 {
     struct lake *l = *state;
 
-    assert_ok(add(l, "extra", "", &err));
-    assert_fails(add(l, "extra", "", &err), LH_EXISTS, "store.bucket_exists");
-    assert_fails(add(l, "primary", "", &err), LH_EXISTS, "store.bucket_exists");
+    must(add(l, "extra", "", &err));
+    must_fail(add(l, "extra", "", &err), LH_EXISTS, "store.bucket_exists");
+    must_fail(add(l, "primary", "", &err), LH_EXISTS, "store.bucket_exists");
 }
 
 static void
@@ -237,15 +236,14 @@ bad_buckets_are_refused(void **state)
     const struct lh_bucket_spec s3 = {.name = "faraway", .backend = "magnetic", .root = ""};
     char inside[PATH_MAX];
 
-    assert_fails(add(l, "A", "", &err), LH_INVALID, "store.bucket_name");
-    assert_fails(lh_store_bucket_add(l->store, &l->call, &s3, &err), LH_UNSUPPORTED,
-                 "store.backend");
-    assert_fails(add(l, "extra", "relative", &err), LH_INVALID, "store.bucket_root");
-    assert_fails(add(l, "extra", "/tmp/../etc", &err), LH_INVALID, "store.bucket_root");
+    must_fail(add(l, "A", "", &err), LH_INVALID, "store.bucket_name");
+    must_fail(lh_store_bucket_add(l->store, &l->call, &s3, &err), LH_UNSUPPORTED, "store.backend");
+    must_fail(add(l, "extra", "relative", &err), LH_INVALID, "store.bucket_root");
+    must_fail(add(l, "extra", "/tmp/../etc", &err), LH_INVALID, "store.bucket_root");
     (void)snprintf(inside, sizeof(inside), "%s/primary/sub", l->data);
-    assert_fails(add(l, "extra", inside, &err), LH_INVALID, "store.bucket_root");
+    must_fail(add(l, "extra", inside, &err), LH_INVALID, "store.bucket_root");
     exists(inside, false);
-    assert_fails(add(l, "extra", l->data, &err), LH_INVALID, "store.bucket_root");
+    must_fail(add(l, "extra", l->data, &err), LH_INVALID, "store.bucket_root");
 }
 
 static void
@@ -257,8 +255,8 @@ a_link_does_not_lead_a_new_bucket_into_another(void **state)
     (void)snprintf(target, sizeof(target), "%s/primary", l->data);
     (void)snprintf(alias, sizeof(alias), "%s/alias", l->data);
     assert_int_equal(symlink(target, alias), 0);
-    assert_fails(add(l, "extra", alias, &err), LH_INVALID, "store.bucket_root");
-    assert_fails(find(l, "extra", &err), LH_NOT_FOUND, "store.no_bucket");
+    must_fail(add(l, "extra", alias, &err), LH_INVALID, "store.bucket_root");
+    must_fail(find(l, "extra", &err), LH_NOT_FOUND, "store.no_bucket");
 }
 
 static void
@@ -270,8 +268,8 @@ roots_can_be_confined(void **state)
     LH_AUTO_CHARS bad = lh_asprintf("%s/mntx/one", l->data);
 
     lake_reopen(l, toml);
-    assert_fails(add(l, "extra", bad, &err), LH_INVALID, "store.bucket_root");
-    assert_ok(add(l, "extra", good, &err));
+    must_fail(add(l, "extra", bad, &err), LH_INVALID, "store.bucket_root");
+    must(add(l, "extra", good, &err));
 }
 
 static void
@@ -279,10 +277,9 @@ a_broken_record_is_told_as_corrupt(void **state)
 {
     struct lake *l = *state;
 
-    assert_ok(lh_object_put(lh_store_primary(l->store), &l->call,
-                            LH_STR("_storage/buckets/extra.json"), lh_str_bytes(LH_STR("{}")), NULL,
-                            NULL, &err));
-    assert_fails(find(l, "extra", &err), LH_CORRUPT, "store.bucket_record");
+    must(lh_object_put(lh_store_primary(l->store), &l->call, LH_STR("_storage/buckets/extra.json"),
+                       lh_str_bytes(LH_STR("{}")), NULL, NULL, &err));
+    must_fail(find(l, "extra", &err), LH_CORRUPT, "store.bucket_record");
     assert_buckets(l, "primary");
 }
 
@@ -295,16 +292,16 @@ limits_hold_by_prefix_and_in_general(void **state)
     lake_reopen(l,
                 "[store]\nobject_max = 10\n[[store.limit]]\nprefix = \"small/\"\nsize_max = 3\n");
     b = lh_store_primary(l->store);
-    assert_ok(lh_object_put(b, &l->call, LH_STR("x"), lh_str_bytes(LH_STR("0123456789")), NULL,
-                            NULL, &err));
-    assert_fails(lh_object_put(b, &l->call, LH_STR("x"), lh_str_bytes(LH_STR("0123456789a")), NULL,
-                               NULL, &err),
-                 LH_TOO_BIG, "store.object_too_big");
-    assert_fails(lh_object_put(b, &l->call, LH_STR("small/x"), lh_str_bytes(LH_STR("0123")), NULL,
-                               NULL, &err),
-                 LH_TOO_BIG, "store.object_too_big");
-    assert_ok(lh_object_put(b, &l->call, LH_STR("small/x"), lh_str_bytes(LH_STR("012")), NULL, NULL,
-                            &err));
+    must(lh_object_put(b, &l->call, LH_STR("x"), lh_str_bytes(LH_STR("0123456789")), NULL, NULL,
+                       &err));
+    must_fail(lh_object_put(b, &l->call, LH_STR("x"), lh_str_bytes(LH_STR("0123456789a")), NULL,
+                            NULL, &err),
+              LH_TOO_BIG, "store.object_too_big");
+    must_fail(lh_object_put(b, &l->call, LH_STR("small/x"), lh_str_bytes(LH_STR("0123")), NULL,
+                            NULL, &err),
+              LH_TOO_BIG, "store.object_too_big");
+    must(lh_object_put(b, &l->call, LH_STR("small/x"), lh_str_bytes(LH_STR("012")), NULL, NULL,
+                       &err));
 }
 
 static void
@@ -315,12 +312,12 @@ the_spool_is_the_processes_own_and_goes_with_it(void **state)
     char path[PATH_MAX], folder[PATH_MAX];
     int fd = -1;
 
-    assert_ok(lh_store_spool_file(l->store, ".parquet", path, sizeof(path), &fd, &err));
+    must(lh_store_spool_file(l->store, ".parquet", path, sizeof(path), &fd, &err));
     assert_true(lh_str_ends(lh_str_of(path), LH_STR(".parquet")));
     assert_true(lh_str_starts(lh_str_of(path), lh_str_of(lh_store_spool_dir(l->store))));
     close(fd);
     /* Another process starting does not touch it. */
-    assert_ok(lh_store_open(l->config, l->data, &other, &err));
+    must(lh_store_open(l->config, l->data, &other, &err));
     assert_string_not_equal(lh_store_spool_dir(other), lh_store_spool_dir(l->store));
     exists(path, true);
     lh_store_free(other);
@@ -337,8 +334,8 @@ a_spool_path_that_does_not_fit_leaves_nothing(void **state)
     char path[8];
     int fd = -1;
 
-    assert_fails(lh_store_spool_file(l->store, "", path, sizeof(path), &fd, &err), LH_INVALID,
-                 "store.spool_path");
+    must_fail(lh_store_spool_file(l->store, "", path, sizeof(path), &fd, &err), LH_INVALID,
+              "store.spool_path");
     assert_int_equal(fd, -1);
 }
 
@@ -369,8 +366,8 @@ every_bucket_proves_what_it_can_do(void **state)
     assert_string_equal(h.detail, "");
     assert_true(h.is_reachable && h.can_write && h.has_create_if_absent && h.has_compare_and_swap);
     assert_true(h.has_range && h.has_list && h.has_checksums);
-    assert_ok(lh_object_list(lh_store_primary(l->store), &l->call, LH_STR("_probe/"), LH_STR(""),
-                             10, &page, &err));
+    must(lh_object_list(lh_store_primary(l->store), &l->call, LH_STR("_probe/"), LH_STR(""), 10,
+                        &page, &err));
     assert_int_equal(page->count, 0);
 }
 
