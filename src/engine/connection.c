@@ -35,6 +35,8 @@ connection_new(struct lh_engine *e, struct engine_connection **out, struct lh_er
     }
     c->watch.connection = c->handle;
     c->watch.reads = &c->reads;
+    c->reads.connection = c->handle;
+    c->reads.footers = e->kind == LH_ENGINE_QUERY ? e->footers : NULL;
     *out = c;
     return LH_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/thread.h"
+#include "engine/footers.h"
 #include "engine/hot.h"
 #include "engine/instance.h"
 #include "engine/lake_fs.h"
@@ -191,6 +192,7 @@ lh_engine_open(enum lh_engine_kind kind, const struct lh_config *config, struct 
     pthread_mutex_init(&e->pool.lock, NULL);
     e->hot = engine_hot_new();
     e->verdicts = engine_verdicts_new();
+    e->footers = engine_footers_new();
     LH_TRY(database_open(e, config, err));
     LH_TRY(settings_run(e, settings_both, err));
     LH_TRY(kind == LH_ENGINE_QUERY ? settings_run(e, settings_query, err)
@@ -209,6 +211,7 @@ lh_engine_free(struct lh_engine *e)
         duckdb_close(&e->db);
     engine_hot_free(e->hot);
     engine_verdicts_free(e->verdicts);
+    engine_footers_free(e->footers);
     pthread_mutex_destroy(&e->pool.lock);
     free(e);
     engine_watchdog_unref();

@@ -12,6 +12,7 @@
 
 struct engine_hot;
 struct engine_sources;
+struct engine_footers;
 struct engine_verdicts;
 
 struct lh_engine {
@@ -27,6 +28,7 @@ struct lh_engine {
     } pool;
     struct engine_hot *hot;
     struct engine_verdicts *verdicts;
+    struct engine_footers *footers;
 };
 
 struct engine_connection {

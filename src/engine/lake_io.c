@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/thread.h"
+#include "engine/footers.h"
 #include "engine/lake_fs.h"
 
 enum { TEXT_MAX = LH_ERROR_TEXT_MAX };
@@ -171,7 +172,10 @@ file_open(struct engine_file *f, const char *uri, bool is_write, struct lh_error
         return lh_fail(err, LH_DENIED, "sql.not_allowed", "%s: the lake is read only", uri);
     if (!is_allowed(f->reads, uri))
         return lh_fail(err, LH_DENIED, "sql.not_allowed", "%s is not bound to this statement", uri);
-    return object_open(f, lh_str_of(uri), err);
+    LH_TRY(object_open(f, lh_str_of(uri), err));
+    if (f->reads->footers)
+        engine_footers_note(f->reads->footers, f->reads->connection, uri);
+    return LH_OK;
 }
 
 /* A call is of one thread, and files are of many: each has its own, alike but for the arena. */

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <duckdb.h>
 #include "base/buf.h"
 #include "store/store.h"
 
@@ -31,8 +32,10 @@ struct engine_mem {
 
 struct engine_reads {
     struct lh_store *store;
-    struct lh_call *call; /* NULL: none */
-    bool is_restricted;   /* query engine: only `allowed` */
+    struct lh_call *call;           /* NULL: none */
+    bool is_restricted;             /* query engine: only `allowed` */
+    struct engine_footers *footers; /* query engine; NULL: DuckDB keeps none */
+    duckdb_connection connection;
     struct {
         pthread_mutex_t lock;
         const char *const *allowed;
