@@ -137,6 +137,7 @@ class Lake:
         self.processes = {}
         self.url = None
         self._local = threading.local()
+        self._connections = []
 
     # ---- life ----
 
@@ -205,7 +206,7 @@ class Lake:
         codes = {}
         for name in reversed(list(self.processes)):
             codes[name] = self.processes[name].terminate()
-        self._local = threading.local()
+        self._forget_connections()
         self.processes = {}
         return codes
 
@@ -216,8 +217,14 @@ class Lake:
                 p.popen.kill()
         for p in self.processes.values():
             p.kill()
-        self._local = threading.local()
+        self._forget_connections()
         self.processes = {}
+
+    def _forget_connections(self):
+        for connection in self._connections:
+            connection.close()
+        self._connections = []
+        self._local = threading.local()
 
     def restart(self, faults=None):
         self.stop()
@@ -261,6 +268,7 @@ class Lake:
             fresh = connection is None
             if fresh:
                 connection = self.connect(timeout)
+                self._connections.append(connection)
             try:
                 connection.request(method, path, body=body, headers=headers)
                 response = connection.getresponse()

@@ -17,7 +17,7 @@ TOKEN = {"LAKEHOUSE_TOKEN": "correct-horse"}
 class Door(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.lake = Lake()
+        cls.lake = Lake(config='[http]\nidle_timeout = "3s"\n')
         cls.lake.__enter__()
 
     @classmethod
