@@ -110,21 +110,36 @@ snapshot_fetch(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset
     return LH_OK;
 }
 
-/* A head that catalogd has not read yet may turn out to hide the dataset, and a version before the
- * oldest has been collected: only catalogd can tell. */
+/* Nothing for the version: it is not in the cache, or the cache may not speak for it. A head that
+ * catalogd has not read yet may turn out to hide the dataset, and a version before the oldest has
+ * been collected: only catalogd can tell. */
+static struct catalog_snapshot *
+snapshot_recall(struct lh_catalog_client *c, lh_str dataset, uint64_t version,
+                const struct head *head)
+{
+    char key[CATALOG_SNAPSHOT_KEY];
+
+    if (head->state == HEAD_UNREAD || version < head->oldest)
+        return NULL;
+    return lh_cache_find(c->snapshots, catalog_snapshot_key(dataset, version, key));
+}
+
+/* The head is answered from memory, which may not have seen yet what another process has made: the
+ * question for the snapshot itself looks again. */
 lh_status
 lh_catalog_snapshot(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
                     uint64_t version, struct lh_snapshot **out, struct lh_error *err)
 {
-    char key[CATALOG_SNAPSHOT_KEY];
     struct catalog_snapshot *s = NULL;
-    struct head head;
+    struct head head = {0};
+    lh_status status = head_ask(c, call, dataset, &head, err);
 
-    LH_TRY(head_ask(c, call, dataset, &head, err));
+    if (status != LH_OK && status != LH_NOT_FOUND)
+        return status;
     if (version == 0)
         version = head.version;
-    if (head.state != HEAD_UNREAD && version >= head.oldest)
-        s = lh_cache_find(c->snapshots, catalog_snapshot_key(dataset, version, key));
+    if (status == LH_OK)
+        s = snapshot_recall(c, dataset, version, &head);
     if (s == NULL)
         LH_TRY(snapshot_fetch(c, call, dataset, version, &s, err));
     *out = &s->shown;
