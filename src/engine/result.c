@@ -207,8 +207,10 @@ column_init(struct result_writer *w, duckdb_result *result, size_t i, struct lh_
     column->type_name = lh_arena_str(&w->arena, lh_buf_str(&name));
     status = result_type_of(type, &w->arena, &column->type, err);
     duckdb_destroy_logical_type(&type);
-    if (status != LH_OK)
-        return lh_error_wrap(err, "column \"%.*s\"", LH_FMT(column->name));
+    if (status != LH_OK) {
+        (void)lh_error_wrap(err, "column \"%.*s\"", LH_FMT(column->name));
+        return status;
+    }
     result_cells_init(&column->cells, &column->type, &w->arena);
     column->format = result_format_of(&column->type);
     return LH_OK;

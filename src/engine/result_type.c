@@ -140,7 +140,7 @@ enum_name(duckdb_logical_type type, struct lh_buf *out)
 static void
 nested_name(duckdb_logical_type type, struct lh_buf *out)
 {
-    switch (duckdb_get_type_id(type)) {
+    switch (result_type_id(type)) {
     case DUCKDB_TYPE_DECIMAL:
         lh_buf_printf(out, "DECIMAL(%d,%d)", duckdb_decimal_width(type),
                       duckdb_decimal_scale(type));
@@ -178,7 +178,7 @@ void
 result_type_name(duckdb_logical_type type, struct lh_buf *out)
 {
     char *alias = duckdb_logical_type_get_alias(type);
-    const char *name = simple_name(duckdb_get_type_id(type));
+    const char *name = simple_name(result_type_id(type));
 
     if (alias && *alias)
         lh_buf_add_cstr(out, alias);
@@ -292,7 +292,7 @@ result_type_of(duckdb_logical_type type, struct lh_arena *arena, struct result_t
 {
     char *alias = duckdb_logical_type_get_alias(type);
 
-    *out = (struct result_type){.id = duckdb_get_type_id(type)};
+    *out = (struct result_type){.id = result_type_id(type)};
     out->is_json = out->id == DUCKDB_TYPE_VARCHAR && alias && strcmp(alias, "JSON") == 0;
     duckdb_free(alias);
     return simple_name(out->id) ? LH_OK : nested_of(type, arena, out, err);

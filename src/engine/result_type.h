@@ -31,6 +31,9 @@ struct result_type {
     size_t member_count;
 };
 
+/* duckdb_get_type_id, which in 1.4.4 does not know TIME_NS (result_logical.cc). */
+duckdb_type result_type_id(duckdb_logical_type type);
+
 /* Everything is allocated in `arena`. */
 lh_status result_type_of(duckdb_logical_type type, struct lh_arena *arena, struct result_type *out,
                          struct lh_error *err);
