@@ -181,7 +181,7 @@ service_print(struct host_slot *slot, struct lh_json_writer *w)
     lh_json_object_begin(w);
     lh_json_set_cstr(w, "name", slot->service->name);
     lh_json_set_cstr(w, "where", "in process");
-    lh_json_set_bool(w, "running", is_running);
+    lh_json_set_bool(w, "ok", is_running);
     if (is_running && slot->service->status)
         slot->service->status(slot->self, w);
     lh_json_object_end(w);

@@ -30,6 +30,9 @@ hashing_read(void *self, void *to, size_t size, size_t *got, struct lh_error *er
     return LH_OK;
 }
 
+/* Header fields that change what a mutation does. */
+static const char *const meaning[] = {"Content-Type", "X-Lakehouse-Bucket"};
+
 void
 gateway_body_hash_begin(struct gateway_body_hash *b, struct lh_request *req, bool is_streamed)
 {
@@ -37,7 +40,8 @@ gateway_body_hash_begin(struct gateway_body_hash *b, struct lh_request *req, boo
     lh_sha256_init(&b->hash);
     for (size_t i = 0; i < req->query_count; i++)
         field_add(&b->hash, req->query[i].name, req->query[i].value);
-    field_add(&b->hash, LH_STR("content-type"), lh_request_header(req, "Content-Type"));
+    for (size_t i = 0; i < sizeof(meaning) / sizeof(meaning[0]); i++)
+        field_add(&b->hash, lh_str_of(meaning[i]), lh_request_header(req, meaning[i]));
     if (is_streamed) {
         req->body.read = hashing_read;
         req->body.self = b;

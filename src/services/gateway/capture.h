@@ -19,7 +19,8 @@ struct gateway_body_hash {
     bool is_at_end;
 };
 
-/* Starts with what else makes two requests the same: their query and content type. `is_streamed`:
+/* Starts with what else makes two requests the same: their query and the header fields that
+ * change what a mutation does. `is_streamed`:
  * the handler reads the source; otherwise the body is whole in body_bytes. */
 void gateway_body_hash_begin(struct gateway_body_hash *b, struct lh_request *req, bool is_streamed);
 /* Reads what the handler left, and gives the hash. */

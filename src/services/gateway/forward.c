@@ -39,6 +39,9 @@ forward_handle(void *route, struct lh_call *call, struct lh_request *req, struct
     unsigned flags = r->table[0].flags;
     lh_status status;
 
+    /* The body is in body_bytes; a source that has been read to fill it must not be read again. */
+    if (!(flags & LH_ROUTE_STREAMS_BODY))
+        req->body = (struct lh_source){0};
     if (flags & LH_ROUTE_WRITES)
         status = gateway_idempotency_run(f->idempotency, call, req, res,
                                          (flags & LH_ROUTE_STREAMS_BODY) != 0, hand_on, r, err);
