@@ -116,8 +116,8 @@ file_encode(const struct lh_catalog_file *f, struct lh_table *t)
 }
 
 lh_status
-catalog_manifest_encode(struct lh_engine *work, struct lh_call *call,
-                        const struct catalog_snapshot *s, struct lh_buf *out, struct lh_error *err)
+catalog_manifest_to_table(const struct catalog_snapshot *s, struct lh_table **out,
+                          struct lh_error *err)
 {
     LH_AUTO(lh_table) *t = lh_table_new(file_columns, FILE_COLUMNS);
 
@@ -125,6 +125,17 @@ catalog_manifest_encode(struct lh_engine *work, struct lh_call *call,
     LH_TRY(lists_encode(&s->shown, t, err));
     for (size_t i = 0; i < s->shown.file_count; i++)
         file_encode(&s->shown.files[i], t);
+    *out = lh_take(t);
+    return LH_OK;
+}
+
+lh_status
+catalog_manifest_encode(struct lh_engine *work, struct lh_call *call,
+                        const struct catalog_snapshot *s, struct lh_buf *out, struct lh_error *err)
+{
+    LH_AUTO(lh_table) *t = NULL;
+
+    LH_TRY(catalog_manifest_to_table(s, &t, err));
     return lh_table_encode(work, call, t, out, err);
 }
 
@@ -340,13 +351,25 @@ corrupt(lh_str dataset, uint64_t version, const struct lh_error *why, struct lh_
 }
 
 lh_status
+catalog_manifest_from_table(const struct lh_table *t, lh_str dataset, uint64_t version,
+                            struct catalog_snapshot **out, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    LH_AUTO(catalog_snapshot) *s = catalog_snapshot_new();
+
+    if (table_read(&(struct reading){.t = t, .s = s, .err = &why}, dataset, version) != LH_OK)
+        return corrupt(dataset, version, &why, err);
+    *out = lh_take(s);
+    return LH_OK;
+}
+
+lh_status
 catalog_manifest_decode(struct lh_engine *work, struct lh_call *call, lh_bytes bytes,
                         lh_str dataset, uint64_t version, struct catalog_snapshot **out,
                         struct lh_error *err)
 {
     LH_AUTO_ERROR(why);
     LH_AUTO(lh_table) *t = NULL;
-    LH_AUTO(catalog_snapshot) *s = catalog_snapshot_new();
     lh_status status = lh_table_decode(work, call, bytes, &t, &why);
 
     if (status == LH_CORRUPT || status == LH_INVALID)
@@ -355,8 +378,5 @@ catalog_manifest_decode(struct lh_engine *work, struct lh_call *call, lh_bytes b
         lh_error_copy(err, &why);
         return status;
     }
-    if (table_read(&(struct reading){.t = t, .s = s, .err = &why}, dataset, version) != LH_OK)
-        return corrupt(dataset, version, &why, err);
-    *out = lh_take(s);
-    return LH_OK;
+    return catalog_manifest_from_table(t, dataset, version, out, err);
 }

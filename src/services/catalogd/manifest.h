@@ -23,6 +23,12 @@ lh_str catalog_manifest_key(lh_str dataset, uint64_t version, char key[CATALOG_K
 /* False for a key that is no manifest's; `dataset` is borrowed from the key. */
 bool catalog_manifest_key_parse(lh_str key, lh_str *dataset, uint64_t *version);
 
+/* The same without the Parquet around it. */
+lh_status catalog_manifest_to_table(const struct catalog_snapshot *s, struct lh_table **out,
+                                    struct lh_error *err);
+lh_status catalog_manifest_from_table(const struct lh_table *t, lh_str dataset, uint64_t version,
+                                      struct catalog_snapshot **out, struct lh_error *err);
+
 lh_status
 catalog_manifest_encode(struct lh_engine *work, struct lh_call *call,
                         const struct catalog_snapshot *s, struct lh_buf *out, struct lh_error *err);
