@@ -22,6 +22,16 @@ connection_destroy(struct engine_connection *c)
     free(c);
 }
 
+/* Under the lock, since a revival may close the database. */
+static bool
+handle_open(struct lh_engine *e, struct engine_connection *c)
+{
+    LH_AUTO_LOCK(&e->pool.lock);
+
+    c->generation = e->pool.generation;
+    return duckdb_connect(e->pool.db, &c->handle) == DuckDBSuccess;
+}
+
 static lh_status
 connection_new(struct lh_engine *e, struct engine_connection **out, struct lh_error *err)
 {
@@ -29,7 +39,7 @@ connection_new(struct lh_engine *e, struct engine_connection **out, struct lh_er
 
     c->engine = e;
     engine_reads_init(&c->reads, e->store, e->kind == LH_ENGINE_QUERY);
-    if (duckdb_connect(e->db, &c->handle) != DuckDBSuccess || !engine_lake_attach(c->handle, c)) {
+    if (!handle_open(e, c) || !engine_lake_attach(c->handle, c)) {
         connection_destroy(c);
         return lh_fail(err, LH_IO, "engine.connect", "DuckDB refused another connection");
     }
@@ -59,7 +69,7 @@ idle_give(struct lh_engine *e, struct engine_connection *c)
 {
     LH_AUTO_LOCK(&e->pool.lock);
 
-    if (e->pool.idle_count >= IDLE_MAX)
+    if (e->pool.idle_count >= IDLE_MAX || c->generation != e->pool.generation)
         return false;
     c->next_idle = e->pool.idle;
     e->pool.idle = c;
@@ -75,6 +85,8 @@ engine_connection_take(struct lh_engine *e, struct lh_call *call, struct engine_
 
     if (call)
         LH_TRY(lh_call_check(call, err));
+    if (atomic_load(&e->is_broken))
+        LH_TRY(engine_revive(e, err));
     c = idle_take(e);
     if (!c)
         LH_TRY(connection_new(e, &c, err));
@@ -235,6 +247,16 @@ call_verdict(struct engine_connection *c, struct lh_error *err)
     return LH_OK;
 }
 
+/* Only of the database that the connection belongs to: another may have taken its place already. */
+static void
+engine_break(struct engine_connection *c)
+{
+    LH_AUTO_LOCK(&c->engine->pool.lock);
+
+    if (c->generation == c->engine->pool.generation)
+        atomic_store(&c->engine->is_broken, true);
+}
+
 lh_status
 engine_error(struct engine_connection *c, duckdb_error_type type, const char *text,
              struct lh_error *err)
@@ -251,6 +273,8 @@ engine_error(struct engine_connection *c, duckdb_error_type type, const char *te
         lh_error_copy(err, &noted);
         return noted.status;
     }
+    if (type == DUCKDB_ERROR_INTERNAL || type == DUCKDB_ERROR_FATAL)
+        engine_break(c);
     text_flatten(text ? text : "DuckDB gave no reason", line);
     if (is_spill_full(type, line))
         return lh_fail(err, LH_NO_SPACE, "engine.spill_full", "%s", line);

@@ -218,6 +218,34 @@ quoting_survives_quotes(void **state)
     assert_string_equal(lh_buf_cstr(&sql), "'it''s'\"a\"\"b\"");
 }
 
+/* ---- after an error inside DuckDB ---- */
+
+static void
+a_broken_engine_is_replaced_by_one_as_locked_as_the_first(void **state)
+{
+    static const char *const bound[] = {"lake://primary/a.parquet"};
+    struct lake *l = *state;
+    struct engine_connection *old = NULL;
+    LH_AUTO(engine_connection) *c = NULL;
+
+    lake_put(l, "a.parquet", "SELECT 7 AS x");
+    assert_ok(engine_connection_take(l->query, &l->call, &old, &err));
+    assert_ok(engine_run(old, "CREATE TABLE left_behind (x INTEGER)", NULL, &err));
+    assert_fails(engine_error(old, DUCKDB_ERROR_FATAL, "the sky falls", &err), LH_BUG,
+                 "engine.internal");
+    assert_ok(engine_connection_take(l->query, &l->call, &c, &err));
+    assert_fails(engine_run(c, "FROM left_behind", NULL, &err), LH_INVALID, "sql.binding");
+    assert_fails(engine_run(c, "FROM read_csv('/etc/passwd')", NULL, &err), LH_DENIED,
+                 "sql.not_allowed");
+    assert_fails(engine_run(c, "SET threads = 1", NULL, &err), LH_INVALID, "sql.input");
+    engine_reads_allow(&c->reads, bound, 1);
+    assert_int_equal(sum_of(c, "SELECT sum(x) FROM read_parquet('lake://primary/a.parquet')"), 7);
+    engine_connection_free(old); /* of the old one: it is not given to anybody again */
+    assert_fails(engine_error(c, DUCKDB_ERROR_BINDER, "an everyday error", &err), LH_INVALID,
+                 "sql.binding");
+    assert_int_equal(l->query->pool.generation, 1);
+}
+
 /* ---- the watchdog ---- */
 
 #define HEAVY                                                                                      \
@@ -301,6 +329,7 @@ main(void)
         TEST(damaged_bytes_come_out_as_store_says_it),
         TEST(errors_keep_their_kind_and_fit_on_a_line),
         TEST(memory_is_limited),
+        TEST(a_broken_engine_is_replaced_by_one_as_locked_as_the_first),
         TEST(a_heavy_statement_stops_at_its_deadline),
         TEST(a_heavy_statement_stops_when_its_caller_goes),
         TEST(a_canceled_call_gets_no_connection),

@@ -115,6 +115,32 @@ engine_hot_select(const struct engine_hot_entry *entry)
     return entry->select;
 }
 
+/* What statements still use is theirs until they end. */
+void
+engine_hot_forget(struct lh_engine *e)
+{
+    struct engine_hot_entry *list;
+
+    pthread_mutex_lock(&e->hot->lock);
+    list = e->hot->head;
+    e->hot->head = NULL;
+    pthread_mutex_unlock(&e->hot->lock);
+    while (list) {
+        struct engine_hot_entry *entry = list;
+
+        list = entry->next;
+        engine_hot_release(e, entry);
+    }
+}
+
+bool
+lh_hot_has(struct lh_engine *e, lh_str dataset, uint64_t version)
+{
+    LH_AUTO_LOCK(&e->hot->lock);
+
+    return *entry_slot(e->hot, dataset, version) != NULL;
+}
+
 /* ---- loading ---- */
 
 static lh_status

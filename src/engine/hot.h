@@ -19,6 +19,8 @@ void engine_hot_free(struct engine_hot *h);
 /* NULL when this version is not hot. */
 struct engine_hot_entry *engine_hot_use(struct lh_engine *e, lh_str dataset, uint64_t version);
 void engine_hot_release(struct lh_engine *e, struct engine_hot_entry *entry);
+/* The tables are gone: no version is hot any more. */
+void engine_hot_forget(struct lh_engine *e);
 /* A SELECT over the table. */
 const char *engine_hot_select(const struct engine_hot_entry *entry);
 

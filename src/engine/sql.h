@@ -84,6 +84,8 @@ lh_statement_run(struct lh_statement *s, enum lh_result_format format,
 lh_status
 lh_hot_load(struct lh_engine *e, struct lh_call *call, const struct lh_statement_source *source,
             uint64_t *size_bytes, struct lh_error *err);
+/* False also after DuckDB had to be started anew, which empties the cache. */
+bool lh_hot_has(struct lh_engine *e, lh_str dataset, uint64_t version);
 void lh_hot_drop(struct lh_engine *e, lh_str dataset, uint64_t version);
 
 #endif

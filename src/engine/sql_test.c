@@ -348,8 +348,10 @@ a_hot_version_is_read_from_memory_until_it_is_dropped(void **state)
     assert_ok(ask(l, &q, &hot, &err));
     assert_string_equal(lh_buf_cstr(&hot.bytes), "s\n10\n");
     assert_int_equal(hot.outcome.lake_bytes, 0);
+    assert_true(lh_hot_has(l->query, LH_STR("workers"), 2));
     lh_hot_drop(l->query, LH_STR("workers"), 2);
     lh_hot_drop(l->query, LH_STR("workers"), 2);
+    assert_false(lh_hot_has(l->query, LH_STR("workers"), 2));
     assert_ok(ask(l, &q, &cold, &err));
     assert_string_equal(lh_buf_cstr(&cold.bytes), "s\n10\n");
     assert_true(cold.outcome.lake_bytes > 0);

@@ -195,15 +195,22 @@ entry_admit(struct query_hot *h, struct entry *fresh, struct entry **gone)
     return false;
 }
 
+/* An entry whose table is gone, because the engine had to start anew, is taken out. */
 static bool
-is_loaded(struct query_hot *h, const struct lh_snapshot *snapshot)
+is_loaded(struct query_hot *h, struct lh_engine *engine, const struct lh_snapshot *snapshot)
 {
     LH_AUTO_LOCK(&h->now.lock);
-    struct entry *e = *slot_find(h, lh_str_of(snapshot->dataset), snapshot->version);
+    lh_str dataset = lh_str_of(snapshot->dataset);
+    struct entry **slot = slot_find(h, dataset, snapshot->version);
 
-    if (e)
-        e->is_pinned = true;
-    return e != NULL;
+    if (!*slot)
+        return false;
+    if (!lh_hot_has(engine, dataset, snapshot->version)) {
+        entry_free(slot_take(h, slot));
+        return false;
+    }
+    (*slot)->is_pinned = true;
+    return true;
 }
 
 static lh_status
@@ -216,9 +223,9 @@ snapshot_keep(struct query_hot *h, struct lh_call *call, const struct lh_snapsho
     uint64_t bytes;
     bool fits;
 
-    if (is_loaded(h, snapshot))
-        return LH_OK;
     LH_TRY(lh_env_query_engine(h->q->env, &engine, err));
+    if (is_loaded(h, engine, snapshot))
+        return LH_OK;
     query_source_init(&source, &call->arena, snapshot);
     LH_TRY(lh_hot_load(engine, call, &source, &bytes, err));
     fresh = LH_NEW(struct entry);
@@ -354,21 +361,22 @@ miss(struct query_hot *h, const struct lh_snapshot *snapshot)
     struct entry *e = *slot_find(h, lh_str_of(snapshot->dataset), 0);
 
     h->now.misses++;
-    if (e && e->is_pinned && snapshot->version > e->version && !h->now.wanted) {
+    if (e && e->is_pinned && snapshot->version >= e->version && !h->now.wanted) {
         h->now.wanted = lh_strdup(snapshot->dataset);
         pthread_cond_broadcast(&h->now.changed);
     }
 }
 
 void
-query_hot_note(struct query_hot *h, struct lh_snapshot *const *snapshots, size_t count)
+query_hot_note(struct query_hot *h, struct lh_engine *engine, struct lh_snapshot *const *snapshots,
+               size_t count)
 {
     LH_AUTO_LOCK(&h->now.lock);
 
     for (size_t i = 0; i < count; i++) {
         struct entry **slot = slot_find(h, lh_str_of(snapshots[i]->dataset), snapshots[i]->version);
 
-        if (*slot)
+        if (*slot && lh_hot_has(engine, lh_str_of(snapshots[i]->dataset), snapshots[i]->version))
             hit(h, slot);
         else
             miss(h, snapshots[i]);

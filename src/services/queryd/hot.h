@@ -28,7 +28,8 @@ query_hot_pin(struct query_hot *h, struct lh_call *call, lh_str dataset, struct 
 size_t query_hot_evict(struct query_hot *h, lh_str dataset);
 /* These versions are about to be read: counts hits and misses and sees to pinned datasets that
  * moved on. */
-void query_hot_note(struct query_hot *h, struct lh_snapshot *const *snapshots, size_t count);
+void query_hot_note(struct query_hot *h, struct lh_engine *engine,
+                    struct lh_snapshot *const *snapshots, size_t count);
 
 /* An object: bytes, bytes_max, hits, misses, loads, entries [{dataset, version, bytes, pinned,
  * hits}]. */

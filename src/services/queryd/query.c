@@ -94,7 +94,7 @@ statement_bind(struct query *x, struct lh_error *err)
         return lh_statement_bind_tables_list(x->statement, names, count, err);
     }
     LH_TRY(query_tables_init(&x->tables, x->q, x->call, x->statement, err));
-    query_hot_note(x->q->hot, x->tables.snapshots, x->tables.count);
+    query_hot_note(x->q->hot, x->engine, x->tables.snapshots, x->tables.count);
     return lh_statement_bind(x->statement, x->tables.sources, x->tables.count, x->request->params,
                              err);
 }
