@@ -179,7 +179,7 @@ delimiter_find(const struct sample *s, const struct csv_hints *hints, struct csv
             continue;
         delimiter_set(&trial, lh_str_of(delimiters[i]));
         score = dialect_score(s, &trial);
-        if (hints->is_tsv && strcmp(delimiters[i], "\t") == 0 && score.columns >= 2) {
+        if (hints->is_tsv && !found && strcmp(delimiters[i], "\t") == 0 && score.columns >= 2) {
             best = score;
             found = delimiters[i];
             break;
