@@ -86,21 +86,21 @@ open_by_steps(struct local_bucket *b, const char *path, int flags)
     return (flags & O_DIRECTORY) ? step_into(folder, name) : openat(folder, name, flags);
 }
 
+/* O_NOFOLLOW is for the steps only: with it openat2 tells a link from a file no more than openat.
+ */
 int
 local_open(struct local_bucket *b, const char *path, int flags)
 {
-    int all = flags | O_NOFOLLOW | O_CLOEXEC;
-
     if (*path == '\0')
         path = ".";
     if (!atomic_load_explicit(&b->lacks_openat2, memory_order_relaxed)) {
-        int fd = open_by_kernel(b, path, all);
+        int fd = open_by_kernel(b, path, flags | O_CLOEXEC);
         if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
             return fd;
         if (errno == ENOSYS)
             atomic_store(&b->lacks_openat2, true);
     }
-    return open_by_steps(b, path, all);
+    return open_by_steps(b, path, flags | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* ---- the folder of an object ---- */

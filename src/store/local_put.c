@@ -58,6 +58,22 @@ options_keep(struct local_upload *u, const struct lh_put_options *o)
                       lh_str_of(o->expected_sha256));
 }
 
+/* In the words of the bucket: a disk may become full or read-only while we live. */
+static lh_status
+tmp_file_open(struct local_bucket *b, lh_str key, struct local_upload *u, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    lh_status status = store_claim_file(&b->claim, "", b->file_mode, u->name, &u->fd, &why);
+
+    if (status == LH_DENIED)
+        return local_fail(b, EROFS, "cannot write", key, err);
+    if (status == LH_NO_SPACE)
+        return local_fail(b, ENOSPC, "cannot write", key, err);
+    if (status != LH_OK)
+        return lh_fail(err, LH_IO, "store.no_tmp", "bucket '%s': %s", b->base.name, why.text);
+    return LH_OK;
+}
+
 static lh_status
 local_upload_start(struct local_bucket *b, lh_str key, struct local_upload *u, struct lh_error *err)
 {
@@ -65,7 +81,7 @@ local_upload_start(struct local_bucket *b, lh_str key, struct local_upload *u, s
 
     LH_TRY(local_writable_check(b, err));
     LH_TRY(local_condition_check(b, key, &condition, err));
-    return store_claim_file(&b->claim, "", b->file_mode, u->name, &u->fd, err);
+    return tmp_file_open(b, key, u, err);
 }
 
 static void
