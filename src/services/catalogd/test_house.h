@@ -1,7 +1,7 @@
 /*
  * test_house: a house for the tests of catalogd and journald: a real store in a temporary folder,
- * the real work engine, and a mesh that hosts both services in this process. A process that was
- * forked opens a house of its own on the same folder.
+ * the real work engine, and a mesh that hosts both services in this process. Another process opens
+ * a house of its own on the same folder.
  *
  * Included by one test program at a time; it also is the environment that gives out the engine.
  */
@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,6 +135,18 @@ house_close_and_remove(struct house *h)
     memcpy(folder, h->folder, sizeof(folder));
     house_close(h);
     (void)lh_dir_remove_tree(folder, NULL);
+}
+
+/* This program again, as a process of its own with two arguments. Spawned, not forked: nothing of
+ * the threads that run here is taken over. */
+static inline pid_t
+house_child_start(const char *folder, const char *argument)
+{
+    char *args[] = {(char *)"child", (char *)(uintptr_t)folder, (char *)(uintptr_t)argument, NULL};
+    pid_t child;
+
+    assert_int_equal(posix_spawn(&child, "/proc/self/exe", NULL, NULL, args, environ), 0);
+    return child;
 }
 
 /* ---- asking ---- */

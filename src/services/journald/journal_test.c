@@ -273,48 +273,62 @@ many_waiters_share_one_put(void **state)
     assert_int_equal(count_at(r.json, "events"), ADDERS * EVENTS_EACH);
 }
 
-/* The child writes how many events were acknowledged after each one, until it is killed. */
-static _Noreturn void
-child_add(const char *folder, int to)
+/* What this program does when it is started with a folder and a descriptor: add events and write
+ * the number of each one there once it is acknowledged, until it is killed. */
+static int
+child_add(const char *folder, const char *descriptor)
 {
     struct house *h = house_open(folder, FAST);
+    int to = atoi(descriptor);
 
     for (unsigned i = 1;; i++) {
         event_add(h, NULL, "workers", i);
         if (write(to, &i, sizeof(i)) != sizeof(i))
-            _exit(1);
+            return 1;
     }
+}
+
+static unsigned
+child_add_and_kill(const char *folder)
+{
+    unsigned acknowledged = 0, seen;
+    int fds[2], status;
+    char descriptor[16];
+    pid_t child;
+
+    assert_int_equal(pipe(fds), 0);
+    snprintf(descriptor, sizeof(descriptor), "%d", fds[1]);
+    child = house_child_start(folder, descriptor);
+    close(fds[1]);
+    while (acknowledged < 25 && read(fds[0], &seen, sizeof(seen)) == sizeof(seen))
+        acknowledged = seen;
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    while (read(fds[0], &seen, sizeof(seen)) == sizeof(seen))
+        acknowledged = seen;
+    close(fds[0]);
+    return acknowledged;
 }
 
 static void
 what_was_acknowledged_survives_a_kill(void **state)
 {
     char folder[] = "/tmp/lh-kill-XXXXXX";
+    unsigned acknowledged;
     struct house *h;
-    unsigned acknowledged = 0, seen;
-    int pipe_fds[2], status;
-    pid_t child;
+    size_t count;
     AUTO_REPLY(r);
 
     (void)state;
     assert_non_null(mkdtemp(folder));
-    assert_int_equal(pipe(pipe_fds), 0);
-    child = fork();
-    if (child == 0)
-        child_add(folder, pipe_fds[1]);
-    close(pipe_fds[1]);
-    while (acknowledged < 25 && read(pipe_fds[0], &seen, sizeof(seen)) == sizeof(seen))
-        acknowledged = seen;
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    while (read(pipe_fds[0], &seen, sizeof(seen)) == sizeof(seen))
-        acknowledged = seen;
-    close(pipe_fds[0]);
+    acknowledged = child_add_and_kill(folder);
+    assert_true(acknowledged >= 25);
     h = house_open(folder, FAST);
     read_journal(h, "?limit=1000", &r);
-    assert_true(count_at(r.json, "events") >= acknowledged);
-    assert_true(count_at(r.json, "events") <= acknowledged + 1);
-    assert_int_equal(number_of(item_at(r.json, "events", count_at(r.json, "events") - 1)), 1);
+    count = count_at(r.json, "events");
+    assert_true(count >= acknowledged);
+    assert_true(count <= acknowledged + 1);
+    assert_int_equal(number_of(item_at(r.json, "events", count - 1)), 1);
     house_close_and_remove(h);
 }
 
@@ -404,9 +418,8 @@ a_failure_without_a_journal_goes_to_the_log(void **state)
 
 #define in_a_house(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-/* Forks come first: a process with threads of an engine must not be forked. */
 int
-main(void)
+main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
@@ -425,5 +438,7 @@ main(void)
         in_a_house(a_failure_without_a_journal_goes_to_the_log),
     };
 
+    if (argc == 3)
+        return child_add(argv[1], argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
