@@ -49,7 +49,7 @@ static inline void
 cell_json(const struct result_column *column, size_t row, struct lh_buf *out)
 {
     if (result_cell_is_null(&column->cells, row))
-        lh_buf_add(out, "null", 4);
+        result_put(out, "null", 4);
     else
         column->format.json(&column->cells, row, out);
 }
@@ -59,13 +59,13 @@ json_rows(struct result_writer *w, size_t count, struct lh_error *err)
 {
     for (size_t row = 0; row < count; row++) {
         if (w->has_rows)
-            lh_buf_add_char(&w->out, ',');
+            result_put_char(&w->out, ',');
         w->has_rows = true;
         for (size_t i = 0; i < w->column_count; i++) {
-            lh_buf_add_char(&w->out, i > 0 ? ',' : '[');
+            result_put_char(&w->out, i > 0 ? ',' : '[');
             cell_json(&w->columns[i], row, &w->out);
         }
-        lh_buf_add_char(&w->out, ']');
+        result_put_char(&w->out, ']');
         LH_TRY(flush_when_full(w, err));
     }
     return LH_OK;
@@ -74,7 +74,7 @@ json_rows(struct result_writer *w, size_t count, struct lh_error *err)
 static lh_status
 json_end(struct result_writer *w, struct lh_error *err)
 {
-    lh_buf_add_char(&w->out, ']');
+    result_put_char(&w->out, ']');
     return result_flush(w, err);
 }
 
@@ -93,10 +93,10 @@ ndjson_rows(struct result_writer *w, size_t count, struct lh_error *err)
 {
     for (size_t row = 0; row < count; row++) {
         for (size_t i = 0; i < w->column_count; i++) {
-            lh_buf_add_str(&w->out, w->columns[i].key);
+            result_put(&w->out, w->columns[i].key.ptr, w->columns[i].key.len);
             cell_json(&w->columns[i], row, &w->out);
         }
-        lh_buf_add(&w->out, "}\n", 2);
+        result_put(&w->out, "}\n", 2);
         LH_TRY(flush_when_full(w, err));
     }
     return LH_OK;
@@ -110,10 +110,10 @@ csv_begin(struct result_writer *w, struct lh_error *err)
     (void)err;
     for (size_t i = 0; i < w->column_count; i++) {
         if (i > 0)
-            lh_buf_add_char(&w->out, ',');
+            result_put_char(&w->out, ',');
         result_csv_field(&w->out, w->columns[i].name);
     }
-    lh_buf_add_char(&w->out, '\n');
+    result_put_char(&w->out, '\n');
     return LH_OK;
 }
 
@@ -125,11 +125,11 @@ csv_rows(struct result_writer *w, size_t count, struct lh_error *err)
             const struct result_column *column = &w->columns[i];
 
             if (i > 0)
-                lh_buf_add_char(&w->out, ',');
+                result_put_char(&w->out, ',');
             if (!result_cell_is_null(&column->cells, row))
                 column->format.csv(&column->cells, row, &w->out);
         }
-        lh_buf_add_char(&w->out, '\n');
+        result_put_char(&w->out, '\n');
         LH_TRY(flush_when_full(w, err));
     }
     return LH_OK;

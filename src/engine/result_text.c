@@ -99,15 +99,17 @@ result_decimal_text(result_i128 unscaled, unsigned scale, char *to, bool *is_exa
         result_u128_text(unscaled < 0 ? 0 - (result_u128)unscaled : (result_u128)unscaled, digits);
     size_t len = 0, whole;
 
-    *is_exact = significant_digits(digits, n) <= DOUBLE_DIGITS;
-    if (n <= scale) {
-        memmove(digits + scale + 1 - n, digits, n);
-        memset(digits, '0', scale + 1 - n);
-        n = scale + 1;
-    }
-    whole = n - scale;
+    *is_exact = n <= DOUBLE_DIGITS || significant_digits(digits, n) <= DOUBLE_DIGITS;
     if (unscaled < 0)
         to[len++] = '-';
+    if (n <= scale) { /* zeros in front, one of them before the point */
+        memset(to + len, '0', scale + 2 - n);
+        to[len + 1] = '.';
+        len += scale + 2 - n;
+        memcpy(to + len, digits, n);
+        return len + n;
+    }
+    whole = n - scale;
     memcpy(to + len, digits, whole);
     len += whole;
     if (scale == 0)
@@ -316,6 +318,43 @@ result_uuid_text(uint64_t lower, int64_t upper, char *to)
 
 /* ---- strings ---- */
 
+/* Eight bytes at a time, as one word: the top bit of each byte answers (H. S. Warren, Hacker's
+ * Delight, 6-1). */
+#define ALL_BYTES(b) ((b)*UINT64_C(0x0101010101010101))
+#define TOP_BITS ALL_BYTES(0x80)
+
+static inline uint64_t
+bytes_equal(uint64_t w, uint64_t b)
+{
+    uint64_t x = w ^ ALL_BYTES(b);
+
+    return (x - ALL_BYTES(1)) & ~x & TOP_BITS;
+}
+
+static inline uint64_t
+word_at(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+static inline bool
+word_needs_escape(uint64_t w)
+{
+    uint64_t is_control = (w - ALL_BYTES(0x20)) & ~w & TOP_BITS;
+
+    return (is_control | bytes_equal(w, '"') | bytes_equal(w, '\\')) != 0;
+}
+
+static inline bool
+word_needs_quotes(uint64_t w)
+{
+    return (bytes_equal(w, '"') | bytes_equal(w, ',') | bytes_equal(w, '\n') |
+            bytes_equal(w, '\r')) != 0;
+}
+
 /* 0: as it is; 'u': \u00XX; else the letter behind the backslash. */
 static const char escapes[256] = {'u', 'u', 'u', 'u', 'u', 'u',         'u',          'u', 'b',
                                   't', 'n', 'u', 'f', 'r', 'u',         'u',          'u', 'u',
@@ -328,32 +367,46 @@ escape_put(struct lh_buf *out, unsigned char c)
     static const char hex[] = "0123456789abcdef";
     char text[6] = {'\\', escapes[c], '0', '0', hex[c >> 4], hex[c & 15]};
 
-    lh_buf_add(out, text, escapes[c] == 'u' ? 6 : 2);
+    result_put(out, text, escapes[c] == 'u' ? 6 : 2);
+}
+
+/* How many bytes from `from` on stand for themselves. */
+static size_t
+plain_run(lh_str s, size_t from)
+{
+    size_t i = from;
+
+    while (i + 8 <= s.len && !word_needs_escape(word_at(s.ptr + i)))
+        i += 8;
+    while (i < s.len && escapes[(unsigned char)s.ptr[i]] == 0)
+        i++;
+    return i - from;
 }
 
 void
 result_json_string(struct lh_buf *out, lh_str s)
 {
-    size_t from = 0;
-
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
     for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+        size_t run = plain_run(s, i);
 
-        if (escapes[c] == 0)
-            continue;
-        lh_buf_add(out, s.ptr + from, i - from);
-        escape_put(out, c);
-        from = i + 1;
+        result_put(out, s.ptr + i, run);
+        i += run;
+        if (i < s.len)
+            escape_put(out, (unsigned char)s.ptr[i]);
     }
-    lh_buf_add(out, s.ptr + from, s.len - from);
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
 }
 
 static bool
 needs_quotes(lh_str s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    size_t i = 0;
+
+    for (; i + 8 <= s.len; i += 8)
+        if (word_needs_quotes(word_at(s.ptr + i)))
+            return true;
+    for (; i < s.len; i++)
         if (s.ptr[i] == '"' || s.ptr[i] == ',' || s.ptr[i] == '\n' || s.ptr[i] == '\r')
             return true;
     return s.len == 0; /* an empty field is NULL */
@@ -365,18 +418,18 @@ result_csv_field(struct lh_buf *out, lh_str s)
     size_t from = 0;
 
     if (!needs_quotes(s)) {
-        lh_buf_add_str(out, s);
+        result_put(out, s.ptr, s.len);
         return;
     }
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] != '"')
             continue;
-        lh_buf_add(out, s.ptr + from, i + 1 - from);
+        result_put(out, s.ptr + from, i + 1 - from);
         from = i; /* the quote once more */
     }
-    lh_buf_add(out, s.ptr + from, s.len - from);
-    lh_buf_add_char(out, '"');
+    result_put(out, s.ptr + from, s.len - from);
+    result_put_char(out, '"');
 }
 
 /* ---- bits and big numbers ---- */

@@ -37,6 +37,37 @@ size_t result_timestamp_text(int64_t v, int64_t units_per_second, char *to);
 size_t result_interval_text(int32_t months, int32_t days, int64_t us, char *to);
 size_t result_uuid_text(uint64_t lower, int64_t upper, char *to); /* as a DuckDB vector holds it */
 
+/* lh_buf_add for the inner loops: no call while there is room. */
+static inline char *
+result_room(struct lh_buf *out, size_t n)
+{
+    if (__builtin_expect(out->cap - out->len > n && out->data && !out->is_failed, 1))
+        return (char *)out->data + out->len;
+    return (char *)lh_buf_reserve(out, n);
+}
+
+static inline void
+result_put_char(struct lh_buf *out, char c)
+{
+    char *to = result_room(out, 1);
+
+    if (to) {
+        *to = c;
+        out->len++;
+    }
+}
+
+static inline void
+result_put(struct lh_buf *out, const char *ptr, size_t n)
+{
+    char *to = result_room(out, n);
+
+    if (to && n > 0) {
+        memcpy(to, ptr, n);
+        out->len += n;
+    }
+}
+
 void result_json_string(struct lh_buf *out, lh_str s); /* UTF-8, quoted and escaped */
 void result_csv_field(struct lh_buf *out, lh_str s);   /* quoted where RFC 4180 asks for it */
 void result_bits_text(struct lh_buf *out, lh_bytes bit);

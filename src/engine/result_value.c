@@ -201,18 +201,10 @@ scalar_of(duckdb_type id)
     return (size_t)id < sizeof(table) / sizeof(table[0]) ? table[id] : NULL;
 }
 
-static inline char *
-room(struct lh_buf *out, size_t n)
-{
-    if (out->data && !out->is_failed && out->cap - out->len > n)
-        return (char *)out->data + out->len;
-    return (char *)lh_buf_reserve(out, n);
-}
-
 static inline void
 scalar_json(scalar_text text, const struct result_cells *c, size_t row, struct lh_buf *out)
 {
-    char *to = room(out, RESULT_TEXT_MAX + 2);
+    char *to = result_room(out, RESULT_TEXT_MAX + 2);
     bool quote;
     size_t n;
 
@@ -234,7 +226,7 @@ scalar_json(scalar_text text, const struct result_cells *c, size_t row, struct l
 static inline void
 scalar_csv(scalar_text text, const struct result_cells *c, size_t row, struct lh_buf *out)
 {
-    char *to = room(out, RESULT_TEXT_MAX);
+    char *to = result_room(out, RESULT_TEXT_MAX);
     bool quote;
 
     if (to)
@@ -283,25 +275,25 @@ bignum_json(const struct result_cells *c, size_t row, struct lh_buf *out)
     size_t from = out->len, len;
     int64_t v;
 
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
     if (!result_bignum_text(out, lh_str_bytes(result_cell_str(c, row))))
-        lh_buf_add_char(out, '0');
+        result_put_char(out, '0');
     len = out->len - from - 1;
     if (!out->is_failed && lh_str_i64((lh_str){(char *)out->data + from + 1, len}, &v) &&
         v <= (int64_t)EXACT_MAX && v >= -(int64_t)EXACT_MAX) {
         memmove(out->data + from, out->data + from + 1, len);
         out->len--;
     } else {
-        lh_buf_add_char(out, '"');
+        result_put_char(out, '"');
     }
 }
 
 static void
 quoted_json(const struct result_cells *c, size_t row, struct lh_buf *out)
 {
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
     result_plain_text(c, row, out);
-    lh_buf_add_char(out, '"');
+    result_put_char(out, '"');
 }
 
 /* ---- nested values ---- */
@@ -309,13 +301,13 @@ quoted_json(const struct result_cells *c, size_t row, struct lh_buf *out)
 static void
 items_json(const struct result_cells *items, size_t from, size_t count, struct lh_buf *out)
 {
-    lh_buf_add_char(out, '[');
+    result_put_char(out, '[');
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            lh_buf_add_char(out, ',');
+            result_put_char(out, ',');
         result_json_value(items, from + i, out);
     }
-    lh_buf_add_char(out, ']');
+    result_put_char(out, ']');
 }
 
 static void
@@ -338,17 +330,17 @@ struct_json(const struct result_cells *c, size_t row, struct lh_buf *out)
 {
     bool has_names = c->type->names[0].len > 0;
 
-    lh_buf_add_char(out, has_names ? '{' : '[');
+    result_put_char(out, has_names ? '{' : '[');
     for (size_t i = 0; i < c->type->member_count; i++) {
         if (i > 0)
-            lh_buf_add_char(out, ',');
+            result_put_char(out, ',');
         if (has_names) {
             result_json_string(out, c->type->names[i]);
-            lh_buf_add_char(out, ':');
+            result_put_char(out, ':');
         }
         result_json_value(&c->members[i], row, out);
     }
-    lh_buf_add_char(out, has_names ? '}' : ']');
+    result_put_char(out, has_names ? '}' : ']');
 }
 
 static void
@@ -357,17 +349,17 @@ map_json(const struct result_cells *c, size_t row, struct lh_buf *out)
     duckdb_list_entry e = CELL(duckdb_list_entry);
     LH_AUTO_BUF(key, LH_BUF_UNLIMITED);
 
-    lh_buf_add_char(out, '{');
+    result_put_char(out, '{');
     for (size_t i = 0; i < e.length; i++) {
         if (i > 0)
-            lh_buf_add_char(out, ',');
+            result_put_char(out, ',');
         lh_buf_clear(&key);
         result_plain_text(&c->members[0], e.offset + i, &key);
         result_json_string(out, lh_buf_str(&key));
-        lh_buf_add_char(out, ':');
+        result_put_char(out, ':');
         result_json_value(&c->members[1], e.offset + i, out);
     }
-    lh_buf_add_char(out, '}');
+    result_put_char(out, '}');
 }
 
 static void
@@ -379,11 +371,11 @@ union_json(const struct result_cells *c, size_t row, struct lh_buf *out)
         lh_buf_add_cstr(out, "null");
         return;
     }
-    lh_buf_add_char(out, '{');
+    result_put_char(out, '{');
     result_json_string(out, c->type->names[tag]);
-    lh_buf_add_char(out, ':');
+    result_put_char(out, ':');
     result_json_value(&c->members[tag], row, out);
-    lh_buf_add_char(out, '}');
+    result_put_char(out, '}');
 }
 
 /* ---- by type ---- */
@@ -470,7 +462,7 @@ result_plain_text(const struct result_cells *c, size_t row, struct lh_buf *out)
     case DUCKDB_TYPE_BIGNUM:
         s = result_cell_str(c, row);
         if (!result_bignum_text(out, lh_str_bytes(s)))
-            lh_buf_add_char(out, '0');
+            result_put_char(out, '0');
         break;
     default:
         if (scalar_of(c->type->id))
