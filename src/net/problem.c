@@ -22,6 +22,7 @@ static const struct {
     {"auth.rate", 429},
     {"mesh.token", 401},
     {"request.method", 405},
+    {"request.not_acceptable", 406},
     {"request.content_type", 415},
     {"request.headers_too_big", 431},
     {"request.target_too_long", 414},

@@ -49,7 +49,7 @@ class Catalog(CatalogCase):
         self.assertEqual(columns["id"]["type"], "BIGINT")
         self.assertEqual((str(columns["id"]["min"]), str(columns["id"]["max"])), ("1", "2"))
         self.assertEqual(columns["v"]["nulls"], 1)
-        self.assertEqual(columns["id"]["distinct"], 2)
+        self.assertEqual(columns["id"]["distinct_estimate"], 2)
         self.assertEqual(len(body["objects"]), 1)
         self.assertEqual(len(body["fingerprint"]), 64)
 

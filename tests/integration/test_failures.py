@@ -56,7 +56,11 @@ class Faults(unittest.TestCase):
                     first = answer.status
                     rows = lake.rows("SELECT v FROM t")
                     self.assertIn(rows, ([[1]], [[2]]))
-                    again = lake.post("/v1/ingest?dataset=t&format=csv", b"v\n2\n")
+                    # Each process of the house fails once.
+                    for _ in range(len(lake.processes)):
+                        again = lake.post("/v1/ingest?dataset=t&format=csv", b"v\n2\n")
+                        if again.status < 300:
+                            break
                     self.assertIn(again.status, (200, 201), again)
                     self.assertEqual(lake.rows("SELECT v FROM t"), [[2]])
                     self.assertGreaterEqual(first, 200)

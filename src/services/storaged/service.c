@@ -28,20 +28,37 @@ storaged_stop(void *self)
     free(s);
 }
 
-/* One look-up in primary: quick, and it fails when the disk has gone away. Writing is proven by GET
- * /v1/storage/health. */
+/* Primary as the last probe found it (at most a second old): what GET /v1/storage/health says. */
+static lh_status
+primary_look(struct storage *s, struct lh_call *call, bool *can_write, struct lh_error *err)
+{
+    LH_AUTO_BUF(text, (size_t)1 << 20);
+    LH_AUTO_JSON health = NULL;
+    LH_AUTO(lh_object_list) *page = NULL;
+
+    LH_TRY(lh_object_list(lh_store_primary(s->env->store), call, LH_STR("_storage/"), LH_STR(""), 1,
+                          &page, err));
+    LH_TRY(storage_health_print(s, call, &text, err));
+    LH_TRY(lh_json_parse(lh_buf_str(&text), &health, err));
+    json_t *primary = json_array_get(json_object_get(health, "buckets"), 0);
+    json_t *capabilities = json_object_get(primary, "capabilities");
+    *can_write = json_is_true(json_object_get(capabilities, "write"));
+    if (*can_write)
+        return LH_OK;
+    return lh_fail(err, LH_DENIED, "store.read_only", "the primary bucket cannot be written: %s",
+                   json_string_value(json_object_get(primary, "detail")));
+}
+
 static size_t
 storaged_ready(void *self, struct lh_call *call, struct lh_ready_check *checks, size_t max)
 {
-    struct storage *s = self;
-    LH_AUTO(lh_object_list) *page = NULL;
+    bool can_write = false;
     LH_AUTO_ERROR(err);
 
     if (max == 0)
         return 0;
     checks[0] = (struct lh_ready_check){.name = "primary bucket"};
-    checks[0].is_ok = lh_object_list(lh_store_primary(s->env->store), call, LH_STR("_storage/"),
-                                     LH_STR(""), 1, &page, &err) == LH_OK;
+    checks[0].is_ok = primary_look(self, call, &can_write, &err) == LH_OK;
     if (!checks[0].is_ok)
         (void)lh_str_copy(checks[0].detail, sizeof(checks[0].detail), lh_str_of(err.text));
     return 1;
