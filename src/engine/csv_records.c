@@ -310,7 +310,7 @@ csv_claim(struct record_reader *reader, struct record_block *block, bool *is_end
     if (*is_end)
         return LH_OK;
     wanted =
-        (size_t)(end - r->claimed) > RECORD_BLOCK_BYTES ? r->claimed + RECORD_BLOCK_BYTES : end;
+        (size_t)(end - r->claimed) > reader->block_bytes ? r->claimed + reader->block_bytes : end;
     block->begin = r->claimed;
     block->line = r->claimed_line;
     block->index = r->claimed_index++;
@@ -362,7 +362,7 @@ csv_records_init(struct csv_records *r, lh_str data, size_t bom, const struct cs
     *r = (struct csv_records){.dialect = *dialect, .start = data.ptr + bom};
     r->reader = (struct record_reader){.data = data.ptr,
                                        .size = data.len,
-                                       .self = r,
+                                       .block_bytes = RECORD_BLOCK_BYTES,
                                        .claim = csv_claim,
                                        .next = csv_next,
                                        .rewind = csv_rewind};

@@ -272,14 +272,13 @@ json_claim(struct record_reader *reader, struct record_block *block, bool *is_en
            struct lh_error *err)
 {
     struct json_records *r = (struct json_records *)(void *)reader;
-    const char *end = reader->data + reader->size, *wanted = r->claimed + RECORD_BLOCK_BYTES;
-    const char *to = end;
+    const char *end = reader->data + reader->size, *wanted = end, *to = end;
 
     *is_end = r->is_closed || (r->layout == JSON_LINES && r->claimed >= end);
     if (*is_end)
         return LH_OK;
-    if ((size_t)(end - r->claimed) <= RECORD_BLOCK_BYTES)
-        wanted = end;
+    if ((size_t)(end - r->claimed) > reader->block_bytes)
+        wanted = r->claimed + reader->block_bytes;
     if (r->layout != JSON_LINES)
         LH_TRY(elements_span(r, r->claimed, wanted, &to, err));
     else if (wanted < end)
@@ -432,7 +431,7 @@ json_records_init(struct json_records *r, lh_str data, size_t bom, enum json_lay
     *r = (struct json_records){.layout = layout, .start = data.ptr + bom};
     r->reader = (struct record_reader){.data = data.ptr,
                                        .size = data.len,
-                                       .self = r,
+                                       .block_bytes = RECORD_BLOCK_BYTES,
                                        .claim = json_claim,
                                        .next = json_next,
                                        .rewind = json_rewind};

@@ -65,7 +65,7 @@ struct record_cursor {
 struct record_reader {
     const char *data; /* the mapped file */
     size_t size;
-    void *self;
+    size_t block_bytes; /* about how large a block is; a record is never cut */
     /* The next block, or false at the end of the file. Callers take turns. */
     lh_status (*claim)(struct record_reader *r, struct record_block *block, bool *is_end,
                        struct lh_error *err);
