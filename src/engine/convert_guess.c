@@ -149,7 +149,7 @@ static void
 nested_add(struct guess *g, const struct record_field *f, struct lh_arena *arena, int depth)
 {
     struct json_walk w = json_walk_over(f);
-    enum guess_shape shape = w.is_object ? GUESS_STRUCT : GUESS_LIST;
+    uint8_t shape = w.is_object ? GUESS_STRUCT : GUESS_LIST;
     struct record_field value;
 
     if (g->shape == GUESS_MIXED)

@@ -150,15 +150,15 @@ a_broken_body_is_refused(void **state)
     }
 }
 
+#define LONG_BOUNDARY                                                                              \
+    "multipart/form-data; "                                                                        \
+    "boundary=12345678901234567890123456789012345678901234567890123456789012345678901"
+
 static void
 a_type_without_a_boundary_is_refused(void **state)
 {
-    static const char *const types[] = {
-        "multipart/form-data",
-        "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"",
-        "multipart/form-data; boundary="
-        "12345678901234567890123456789012345678901234567890123456789012345678901"};
-
+    static const char *const types[] = {"multipart/form-data", "multipart/form-data; boundary=",
+                                        "multipart/form-data; boundary=\"\"", LONG_BOUNDARY};
     (void)state;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         struct seen s;
