@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "engine/engine.h"
 #include "engine/table.h"
+#include "services/queryd/client.h"
 #include "services/queryd/queryd.h"
 
 /* ---- the house around it ---- */
@@ -673,6 +674,27 @@ a_version_seen_once_is_not_asked_for_again(void **state)
     assert_int_equal(h->snapshots_asked, 1);
 }
 
+static void
+another_service_asks_through_the_client(void **state)
+{
+    struct house *h = *state;
+    LH_AUTO_JSON params = json_pack("[i]", 3);
+    LH_AUTO_JSON answer = NULL;
+    LH_AUTO_JSON none = NULL;
+    struct lh_query query = {LH_STR("SELECT id FROM workers WHERE id >= $1"), params, 2, 5000};
+    struct lh_call call;
+    LH_AUTO_ERROR(why);
+
+    lh_call_init(&call);
+    assert_ok(lh_query_json(h->mesh, &call, &query, &answer, &err));
+    assert_int_equal(int_at(answer, "row_count"), 2);
+    assert_true(json_is_true(json_object_get(answer, "truncated")));
+    query.sql = LH_STR("SELECT * FROM nobody WHERE id >= $1");
+    assert_int_equal(lh_query_json(h->mesh, &call, &query, &none, &why), LH_NOT_FOUND);
+    assert_string_equal(why.reason, "sql.unknown_dataset");
+    lh_call_fini(&call);
+}
+
 int
 main(void)
 {
@@ -692,6 +714,7 @@ main(void)
         TEST(a_pinned_dataset_is_read_from_memory_and_follows_its_head),
         TEST(pinning_what_is_not_there_is_refused),
         TEST(a_version_seen_once_is_not_asked_for_again),
+        TEST(another_service_asks_through_the_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
