@@ -30,7 +30,7 @@ arrow_flatbuffer_clear(struct arrow_flatbuffer *b)
 static uint8_t *
 room_take(struct arrow_flatbuffer *b, size_t n)
 {
-    if (b->cap - b->used < n) {
+    if (!b->data || b->cap - b->used < n) {
         size_t cap = (b->cap + n) * 2 + 256;
         uint8_t *data = lh_alloc_array(cap, 1);
 

@@ -124,8 +124,11 @@ result_decimal_text(result_i128 unscaled, unsigned scale, char *to, bool *is_exa
 static size_t
 infinity_put(bool is_negative, char *to)
 {
-    memcpy(to, "-infinity" + !is_negative, 9 - (size_t)!is_negative);
-    return 9 - (size_t)!is_negative;
+    static const char text[] = "-infinity";
+    size_t from = is_negative ? 0 : 1;
+
+    memcpy(to, text + from, 9 - from);
+    return 9 - from;
 }
 
 static size_t

@@ -354,6 +354,14 @@ result_cells_see(struct result_cells *c, duckdb_vector vector)
 
 #define CELL(type) (((const type *)(const void *)c->data)[row])
 
+static result_wide
+hugeint_wide(duckdb_hugeint v)
+{
+    __extension__ typedef unsigned __int128 bits;
+
+    return (result_wide)((bits)(uint64_t)v.upper << 64 | v.lower);
+}
+
 result_wide
 result_cell_wide(const struct result_cells *c, size_t row)
 {
@@ -371,6 +379,6 @@ result_cell_wide(const struct result_cells *c, size_t row)
     case DUCKDB_TYPE_UINTEGER:
         return CELL(uint32_t);
     default:
-        return ((result_wide)CELL(duckdb_hugeint).upper << 64) | CELL(duckdb_hugeint).lower;
+        return hugeint_wide(CELL(duckdb_hugeint));
     }
 }

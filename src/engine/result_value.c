@@ -62,7 +62,7 @@ ubigint_text(const struct result_cells *c, size_t row, char *to, bool *quote)
 static size_t
 hugeint_text(const struct result_cells *c, size_t row, char *to, bool *quote)
 {
-    result_i128 v = ((result_i128)CELL(duckdb_hugeint).upper << 64) | CELL(duckdb_hugeint).lower;
+    result_i128 v = result_cell_wide(c, row);
 
     *quote = v > (result_i128)EXACT_MAX || v < -(result_i128)EXACT_MAX;
     return result_i128_text(v, to);
