@@ -7,7 +7,7 @@
  *
  * Owns     a copy of every key and one reference to every value.
  * Threads  all functions may be called from any thread; `ref` and `unref` are called under the
- * cache's lock and must not call back.
+ *          cache's lock and must not call back.
  */
 #ifndef LH_SERVICES_CACHE_H
 #define LH_SERVICES_CACHE_H

@@ -7,10 +7,11 @@
  * catalog.refresh_interval, and a question about a version that is not known looks at once.
  *
  * Start    the keys are listed, nothing is decoded. When the bucket does not answer, the catalog
- * starts all the same and is not ready until it does. Fails    NOT_FOUND "catalog.unknown_dataset"
- * | "catalog.unknown_version"; CORRUPT "catalog.manifest" for one version, which is reported to the
- * error journal once and hides nothing else; UNAVAILABLE "catalog.not_ready". Threads  all
- * functions may be called from any thread.
+ *          starts all the same and is not ready until it does.
+ * Fails    NOT_FOUND "catalog.unknown_dataset" | "catalog.unknown_version";
+ *          CORRUPT "catalog.manifest" for one version, which is reported to the error journal once
+ *          and hides nothing else; UNAVAILABLE "catalog.not_ready".
+ * Threads  all functions may be called from any thread.
  */
 #ifndef LH_SERVICES_CATALOGD_CATALOG_H
 #define LH_SERVICES_CATALOGD_CATALOG_H

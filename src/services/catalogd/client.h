@@ -6,10 +6,13 @@
  * the head; a query over an unchanged dataset costs one small call.
  *
  * Owns     a snapshot is shared and counted: lh_snapshot_unref when done. All strings live as long
- * as it. Threads  a client may be used by all threads; a snapshot never changes. Fails    NOT_FOUND
- * "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version"; CONFLICT
- * "catalog.schema_drift" (extra: added, removed, retyped) | "catalog.version_taken"; INVALID
- * "catalog.name"; TOO_BIG; CORRUPT "catalog.manifest".
+ *          as it.
+ * Threads  a client may be used by all threads; a snapshot never changes.
+ * Fails    NOT_FOUND "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version";
+ *          CONFLICT "catalog.schema_drift" (extra: added, removed, retyped) |
+ *          "catalog.version_taken" | "catalog.writer_expired"; INVALID "catalog.name" |
+ *          "catalog.snapshot" (a rule of docs/formats/manifest.md) | "catalog.object" (not there, or
+ *          of another size); BUSY "catalog.collecting"; TOO_BIG; CORRUPT "catalog.manifest".
  */
 #ifndef LH_SERVICES_CATALOGD_CLIENT_H
 #define LH_SERVICES_CATALOGD_CLIENT_H

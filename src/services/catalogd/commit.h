@@ -2,12 +2,13 @@
  * commit: one conditional put makes one version.
  *
  * Order    checks, the objects are there, manifest put as version head + 1 if absent, event in the
- * journal, answer. A crash before the put leaves orphan objects, one after it a version whose event
- * is written later (event.h): never half a version. Races    whoever puts first has the version;
- * the others get CONFLICT "catalog.version_taken". A put whose answer was lost is read back: the
- * manifest carries the id of its commit, so a process knows its own. Fails    CONFLICT
- * "catalog.version_taken" | "catalog.schema_drift" | "catalog.writer_expired"; INVALID
- * "catalog.snapshot" | "catalog.object" for objects that are not there as stated.
+ *          journal, answer. A crash before the put leaves orphan objects, one after it a version
+ *          whose event is written later (event.h): never half a version.
+ * Races    whoever puts first has the version; the others get CONFLICT "catalog.version_taken". A
+ *          put whose answer was lost is read back: the manifest carries the id of its commit, so a
+ *          process knows its own.
+ * Fails    CONFLICT "catalog.version_taken" | "catalog.schema_drift" | "catalog.writer_expired";
+ *          INVALID "catalog.snapshot" | "catalog.object" for objects that are not there as stated.
  */
 #ifndef LH_SERVICES_CATALOGD_COMMIT_H
 #define LH_SERVICES_CATALOGD_COMMIT_H

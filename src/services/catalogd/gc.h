@@ -1,15 +1,14 @@
 /*
- * gc: collection of what no version names: old versions beyond those to keep, and data objects left
- * behind.
+ * gc: collection of what no version names: old versions, and data objects left behind.
  *
  * Each dataset is collected by itself, under a lease that keeps its writers out (writer.h). An
- * object goes only if it stands under
- * `_data/<dataset>/`, no version of the dataset names it, it is older than asked, and nobody is
- * writing the dataset. What stands in doubt stays there: a dataset with a manifest that cannot be
- * read, or with a version that appeared meanwhile, is refused as a whole.
+ * object goes only if it stands under `_data/<dataset>/`, no version of the dataset names it, it is
+ * older than asked, and nobody is writing the dataset. What stands in doubt stays there: a dataset
+ * with a manifest that cannot be read, or with a version that appeared meanwhile, is refused as a
+ * whole.
  *
  * Order    manifests of expired versions first, oldest first, then objects: a crash in between
- * leaves orphans for the next run, never a version without its objects.
+ *          leaves orphans for the next run, never a version without its objects.
  */
 #ifndef LH_SERVICES_CATALOGD_GC_H
 #define LH_SERVICES_CATALOGD_GC_H

@@ -1,6 +1,6 @@
 /* Collection: takes what no version and no writer names, in the end all of it, and nothing else
  * ever. */
-#include "services/catalogd/test_house.h"
+#include "services/test_house.h"
 
 #include <stdatomic.h>
 

@@ -1,13 +1,13 @@
 /*
- * meta: what people say about a dataset: description, owner, tags, and a description of each
- * column.
+ * meta: what people say about a dataset: description, owner, tags, a description of each column.
  *
  * One object `_catalog/meta/<name>.json` a dataset, replaced by compare-and-swap. It outlives
  * versions, and the hiding of a dataset. Memory keeps what was seen, for lists; a change always
  * starts from the object itself.
  *
  * Fails    INVALID "request.field_…" | "catalog.meta"; CONFLICT "catalog.precondition" when
- * If-Match names an older state. Threads  all functions may be called from any thread.
+ *          If-Match names an older state.
+ * Threads  all functions may be called from any thread.
  */
 #ifndef LH_SERVICES_CATALOGD_META_H
 #define LH_SERVICES_CATALOGD_META_H

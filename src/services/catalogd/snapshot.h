@@ -6,7 +6,7 @@
  *
  * Owns     all its strings, in its arena.
  * Fails    INVALID "catalog.snapshot" when it breaks a rule; who decodes stored bytes makes CORRUPT
- * of it.
+ *          of it.
  */
 #ifndef LH_SERVICES_CATALOGD_SNAPSHOT_H
 #define LH_SERVICES_CATALOGD_SNAPSHOT_H

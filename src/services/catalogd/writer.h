@@ -5,16 +5,18 @@
  * object and deleted after its commit; it expires unless renewed. A collection of a dataset is a
  * lease `_catalog/collecting/<dataset>.json`. Each is put before the other is looked for:
  *
- *     writer      puts its record, then looks for a lease: waits while there is one, and gives up
- * as BUSY collection  puts its lease, then looks for records: touches nothing of a dataset with a
- * living one
+ *     writer      puts its record, then looks for a lease, waits while there is one,
+ *                 and gives up as BUSY
+ *     collection  puts its lease, then looks for records, and touches nothing of a dataset
+ *                 with a living one
  *
  * so at least one of two that meet sees the other, in whatever process they are, and a data object
  * that a writer puts or takes up again is not removed under it. Times are the wall clock's; both
  * sides leave CATALOG_SKEW_US between the clocks of two machines.
  *
- * Fails    NOT_FOUND "catalog.unknown_writer" for one that has ended or expired; BUSY
- * "catalog.collecting". Threads  all functions may be called from any thread.
+ * Fails    NOT_FOUND "catalog.unknown_writer" for one that has ended or expired;
+ *          BUSY "catalog.collecting".
+ * Threads  all functions may be called from any thread.
  */
 #ifndef LH_SERVICES_CATALOGD_WRITER_H
 #define LH_SERVICES_CATALOGD_WRITER_H

@@ -1,6 +1,6 @@
 /* journald behind its routes: what was acknowledged is there, each event once, failures gathered.
  */
-#include "services/catalogd/test_house.h"
+#include "services/test_house.h"
 
 #include <signal.h>
 #include <sys/wait.h>

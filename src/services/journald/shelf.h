@@ -7,8 +7,9 @@
  * gets there. Decoded batches never change, so they stay in a bounded cache.
  *
  * Order    batch keys carry their time (UUIDv7), so byte order of keys, then line order, is the
- * order of the log. Broken   a batch or line that cannot be read is passed to `broken` once and
- * skipped; everything else is still served. A bucket that does not answer is a failure of the walk.
+ *          order of the log.
+ * Broken   a batch or line that cannot be read is passed to `broken` once and skipped; everything
+ *          else is still served. A bucket that does not answer is a failure of the walk.
  * Repeats  a row whose id a newer row has is left out: an event that was sent twice is one event.
  * Threads  all functions may be called from any thread.
  * Format   docs/formats/append-log.md

@@ -5,8 +5,8 @@
  *
  * Included by one test program at a time; it also is the environment that gives out the engine.
  */
-#ifndef LH_SERVICES_CATALOGD_TEST_HOUSE_H
-#define LH_SERVICES_CATALOGD_TEST_HOUSE_H
+#ifndef LH_SERVICES_TEST_HOUSE_H
+#define LH_SERVICES_TEST_HOUSE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
