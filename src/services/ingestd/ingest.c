@@ -16,7 +16,7 @@
 #include "base/id.h"
 #include "base/time.h"
 
-#define ROUNDS_MAX 20
+#define ROUNDS_MAX 200
 #define PAUSE_MAX_MS 40
 
 /* ---- the head ---- */

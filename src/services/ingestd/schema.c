@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-#define EXACT_INTEGER 1e15 /* a BIGINT up to here is the same number as a DOUBLE, with 15 digits   \
-                            */
+#define EXACT_INTEGER                                                                              \
+    1e15 /* a BIGINT up to here is the same number as a DOUBLE, with 15 digits                     \
+          */
 
 static const struct lh_convert_column *
 file_find(const struct lh_convert_result *file, const char *name)

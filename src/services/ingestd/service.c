@@ -8,7 +8,7 @@ const struct lh_config_key ingestd_config[] = {
      NULL, false},
     {"ingest.unpacked_max", LH_CONFIG_SIZE, "64GiB", 1, INT64_MAX,
      "The largest file, once unpacked from gzip or zstd.", NULL, false},
-    {"ingest.concurrency", LH_CONFIG_I64, "4", 1, 1000,
+    {"ingest.concurrency", LH_CONFIG_I64, "32", 1, 1000,
      "Files that may be taken in at once; more are answered 503.", NULL, false},
     {0},
 };
