@@ -11,8 +11,8 @@
  * Fails    NOT_FOUND "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version";
  *          CONFLICT "catalog.schema_drift" (extra: added, removed, retyped) |
  *          "catalog.version_taken" | "catalog.writer_expired"; INVALID "catalog.name" |
- *          "catalog.snapshot" (a rule of docs/formats/manifest.md) | "catalog.object" (not there, or
- *          of another size); BUSY "catalog.collecting"; TOO_BIG; CORRUPT "catalog.manifest".
+ *          "catalog.snapshot" (a rule of docs/formats/manifest.md) | "catalog.object" (not there,
+ *          or of another size); BUSY "catalog.collecting"; TOO_BIG; CORRUPT "catalog.manifest".
  */
 #ifndef LH_SERVICES_CATALOGD_CLIENT_H
 #define LH_SERVICES_CATALOGD_CLIENT_H
