@@ -55,6 +55,7 @@ local_of(struct lh_bucket *b)
 /* By errno, naming the object and what was tried. */
 lh_status local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str key,
                      struct lh_error *err);
+lh_status local_fail_contended(const struct local_bucket *b, lh_str key, struct lh_error *err);
 lh_status local_writable_check(const struct local_bucket *b, struct lh_error *err);
 
 /* ---- paths (local_path.c) ---- */
@@ -72,6 +73,9 @@ void local_path_encode(lh_str key, char path[LOCAL_PATH_MAX]);
 bool local_name_decode(lh_str name, struct lh_buf *out, bool *is_continued);
 
 /* ---- folders (local_dir.c) ---- */
+
+/* How often a put may lose its folder to somebody who removes it as empty in the moment between. */
+#define LOCAL_ATTEMPTS_MAX 100
 
 /* Opens beneath the root without following links; -1 and errno. ELOOP for a link on the way. */
 int local_open(struct local_bucket *b, const char *path, int flags);

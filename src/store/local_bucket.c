@@ -52,6 +52,14 @@ local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str ke
 }
 
 lh_status
+local_fail_contended(const struct local_bucket *b, lh_str key, struct lh_error *err)
+{
+    return lh_fail(err, LH_BUSY, "store.folder_contended",
+                   "the folder of '%.*s' in bucket '%s' is removed again and again",
+                   LH_FMT(lh_str_fit(key, 300)), b->base.name);
+}
+
+lh_status
 local_writable_check(const struct local_bucket *b, struct lh_error *err)
 {
     if (b->is_read_only)

@@ -267,7 +267,6 @@ an_expected_checksum_must_be_met(void **state)
 static size_t
 files_in_tmp(struct fixture *f)
 {
-    LH_AUTO_BUF(out, 100);
     LH_AUTO_CHARS command = lh_asprintf("find %s/.lakehouse/tmp -type f | wc -l", f->root);
     FILE *p = popen(command, "r");
     char text[20] = "";

@@ -149,6 +149,8 @@ fail_on_the_way(const struct local_bucket *b, int errnum, lh_str key, struct lh_
         return lh_fail(err, LH_CONFLICT, "store.key_is_prefix",
                        "key '%.*s' runs through an object of bucket '%s'",
                        LH_FMT(lh_str_fit(key, 300)), b->base.name);
+    if (errnum == ENOENT)
+        return local_fail_contended(b, key, err);
     return local_fail(b, errnum, "cannot reach the folder of", key, err);
 }
 
@@ -219,6 +221,20 @@ make_by_steps(struct local_bucket *b, struct local_parent *p)
     return found;
 }
 
+/* ENOENT while making: somebody removed, as empty, a folder that we had just stepped into. */
+static int
+make_in_spite(struct local_bucket *b, struct local_parent *p)
+{
+    int fd;
+    int attempt = 0;
+
+    do {
+        p->unsynced_from = SIZE_MAX;
+        fd = make_by_steps(b, p);
+    } while (fd < 0 && errno == ENOENT && ++attempt < LOCAL_ATTEMPTS_MAX);
+    return fd;
+}
+
 lh_status
 local_parent_make(struct local_bucket *b, lh_str key, struct local_parent *p, struct lh_error *err)
 {
@@ -229,7 +245,7 @@ local_parent_make(struct local_bucket *b, lh_str key, struct local_parent *p, st
     if (p->fd < 0 && errno != ENOENT && errno != ENOTDIR)
         return fail_on_the_way(b, errno, key, err);
     local_parent_fini(p);
-    p->fd = make_by_steps(b, p);
+    p->fd = make_in_spite(b, p);
     if (p->fd < 0)
         return fail_on_the_way(b, errno, key, err);
     return LH_OK;
@@ -262,6 +278,8 @@ local_parent_sync(struct local_bucket *b, const struct local_parent *p, lh_str k
     for (size_t length = folder_length(p); length > 0 && length >= p->unsynced_from;) {
         length = length_of_upper(p, length);
         LH_AUTO_FD fd = folder_open_of(b, p, length);
+        if (fd < 0 && errno == ENOENT)
+            continue; /* the object is gone again, and its folders with it */
         LH_TRY(folder_sync(b, fd, key, err));
     }
     return LH_OK;

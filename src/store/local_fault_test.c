@@ -3,9 +3,12 @@
  */
 #include "store/fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include "base/fault.h"
+#include "base/thread.h"
 #include "store/append_log.h"
 
 #ifdef LH_FAULTS
@@ -164,6 +167,82 @@ a_removal_that_fails_or_is_killed_removes_all_or_nothing(void **state)
     }
 }
 
+/* ---- what takes the lock of a key waits for a comparison under way ---- */
+
+static bool
+is_key_locked(struct fixture *f, const char *key)
+{
+    LH_AUTO_FD fd = -1;
+    char name[8];
+
+    (void)snprintf(name, sizeof(name), "%02x", (unsigned)(lh_xxh64(key, strlen(key), 0) % 256));
+    fd = openat(local_of(f->bucket)->locks_fd, name, O_RDWR);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+}
+
+struct swap {
+    struct fixture *f;
+    struct lh_object_info seen;
+    lh_status status;
+};
+
+static void *
+swap_run(void *arg)
+{
+    struct swap *s = arg;
+    const struct lh_put_options match = {.if_match = s->seen.etag};
+    struct lh_call call;
+
+    lh_call_init(&call);
+    s->status = lh_object_put(s->f->bucket, &call, LH_STR("k"), lh_str_bytes(LH_STR("swapped")),
+                              &match, NULL, NULL);
+    lh_call_fini(&call);
+    return NULL;
+}
+
+/* A swap that has compared and has not yet renamed; `meanwhile` must come after it. */
+static void
+during_a_swap(struct fixture *f, lh_status (*meanwhile)(struct fixture *f, struct lh_error *err))
+{
+    struct swap s = {.f = f};
+    pthread_t thread;
+
+    lh_fault_rules_set("");
+    must(put_text(f, "k", "first", NULL, &s.seen, &err));
+    lh_fault_rules_set("store.put.before_rename=delay:200ms@1");
+    must(lh_thread_start(&thread, "swap", swap_run, &s, &err));
+    while (!is_key_locked(f, "k"))
+        usleep(100);
+    must(meanwhile(f, &err));
+    lh_thread_join(thread);
+    assert_int_equal(s.status, LH_OK);
+    lh_fault_rules_set("");
+}
+
+static lh_status
+replace_plainly(struct fixture *f, struct lh_error *err)
+{
+    return put_text(f, "k", "plain", NULL, NULL, err);
+}
+
+static lh_status
+remove_plainly(struct fixture *f, struct lh_error *err)
+{
+    return lh_object_delete(f->bucket, &f->call, LH_STR("k"), NULL, err);
+}
+
+static void
+replacing_or_removing_does_not_slip_into_a_swap(void **state)
+{
+    struct fixture *f = *state;
+    struct lh_object_info info;
+
+    during_a_swap(f, replace_plainly);
+    assert_object(f, "k", "plain");
+    during_a_swap(f, remove_plainly);
+    must_fail(head_of(f, "k", &info, &err), LH_NOT_FOUND, "store.no_object");
+}
+
 static void
 a_file_stays_where_it_was_when_taking_it_over_fails(void **state)
 {
@@ -210,6 +289,7 @@ main(void)
         fault_test(a_put_that_is_killed_leaves_the_old_object_or_the_new_one),
         fault_test(a_creation_that_is_killed_can_be_repeated),
         fault_test(a_removal_that_fails_or_is_killed_removes_all_or_nothing),
+        fault_test(replacing_or_removing_does_not_slip_into_a_swap),
         fault_test(a_file_stays_where_it_was_when_taking_it_over_fails),
         fault_test(a_log_tells_its_waiters_and_goes_on),
     };

@@ -168,21 +168,49 @@ a_large_flat_folder_is_read_in_turns(void **state)
     assert_int_equal(seen, 6000);
 }
 
+/* Far more names than are kept at a time lie before the page is full. */
 static void
 names_that_are_no_objects_do_not_shorten_a_page(void **state)
 {
     struct fixture *f = *state;
+    LH_AUTO_BUF(expected, 100000);
+    LH_AUTO_BUF(got, 100000);
+    char path[PATH_MAX], key[40];
+
+    for (unsigned i = 0; i < 6000; i++) {
+        (void)snprintf(key, sizeof(key), "d/%05u", i * 7 % 6000);
+        path_of(f, key, path);
+        if (i * 7 % 6000 % 40 == 0 || i == 0)
+            object_make(f, key);
+        else
+            assert_int_equal(symlink("/etc", path), 0);
+    }
+    for (unsigned i = 0; i < 6000; i += 40)
+        lh_buf_printf(&expected, "%sd/%05u", i ? " " : "", i);
+    (void)keys_of(f, "d/", 60, &got);
+    assert_string_equal(lh_buf_cstr(&got), lh_buf_cstr(&expected));
+}
+
+/* Each of these would read as a key that has its file elsewhere. */
+static void
+names_that_we_would_write_otherwise_are_no_objects(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"%2Ex", "%2Elakehouse/%2Ex", "ab%+/c",
+                                        "100%", "tab\there",         "not\xffutf8"};
     char path[PATH_MAX];
 
-    /* More links than are kept of a folder's names, and the objects behind them. */
-    for (unsigned i = 0; i < 2500; i++) {
-        (void)snprintf(path, sizeof(path), "%s/d/a%05u", f->root, i);
-        if (i == 0)
-            object_make(f, "d/zz");
-        assert_int_equal(symlink("/etc", path), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *slash;
+        (void)snprintf(path, sizeof(path), "%s/%s", f->root, names[i]);
+        slash = strrchr(path, '/');
+        *slash = '\0';
+        must(lh_dir_make(path, 0755, &err));
+        *slash = '/';
+        must(lh_file_write_atomic(path, lh_str_bytes(LH_STR("x")), 0644, &err));
     }
-    object_make(f, "d/zy");
-    assert_list(f, "d/", 1, "d/zy d/zz");
+    object_make(f, ".x");
+    assert_list(f, "", 10, ".x");
 }
 
 /* ---- against a model ---- */
@@ -346,6 +374,7 @@ main(void)
         list_test(a_cancelled_call_ends_a_list),
         list_test(a_large_flat_folder_is_read_in_turns),
         list_test(names_that_are_no_objects_do_not_shorten_a_page),
+        list_test(names_that_we_would_write_otherwise_are_no_objects),
         list_test(every_list_is_that_of_a_sorted_model),
         list_test(a_walk_ends_when_its_visitor_fails),
     };

@@ -18,9 +18,6 @@
 #include <unistd.h>
 #include "base/fault.h"
 
-/* Each is lost to another process that removed the folder in the moment between. */
-#define ATTEMPTS_MAX 100
-
 static int
 leaf_open(const struct local_parent *p)
 {
@@ -88,12 +85,9 @@ static lh_status
 move_failed(struct local_bucket *b, struct move *m, const struct local_parent *p, int errnum,
             struct lh_error *err)
 {
-    if (errnum == ENOENT) {
-        m->again = true;
-        return lh_fail(err, LH_BUSY, "store.folder_contended",
-                       "the folder of '%.*s' in bucket '%s' is removed again and again",
-                       LH_FMT(lh_str_fit(m->key, 300)), b->base.name);
-    }
+    m->again = errnum == ENOENT;
+    if (m->again)
+        return local_fail_contended(b, m->key, err);
     if ((errnum == EISDIR || errnum == EEXIST || errnum == ENOTEMPTY) && is_folder(p))
         return folder_in_the_way(b, m, p, err);
     if (errnum == EEXIST)
@@ -132,7 +126,7 @@ local_publish(struct local_bucket *b, lh_str key, int from_fd, const char *from_
     do {
         LH_TRY(local_parent_make(b, key, &parent, err));
         status = move_once(b, &m, &parent, err);
-    } while (status != LH_OK && m.again && ++attempt < ATTEMPTS_MAX);
+    } while (status != LH_OK && m.again && ++attempt < LOCAL_ATTEMPTS_MAX);
     if (status != LH_OK) {
         local_parent_prune(b, &parent);
         return status;
