@@ -366,6 +366,8 @@ lh_convert_file(struct lh_engine *work, struct lh_call *call,
     lh_json_array_begin(&j.notes_writer);
     status = job_run(&j, work, err);
     job_fini(&j);
+    if (status != LH_OK)
+        lh_convert_result_fini(out);
     return status;
 }
 

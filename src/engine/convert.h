@@ -73,6 +73,7 @@ struct lh_convert_result {
     struct lh_arena arena;
 };
 
+/* On failure *out holds nothing; finishing it again is harmless. */
 lh_status lh_convert_file(struct lh_engine *work, struct lh_call *call,
                           const struct lh_convert_options *options, struct lh_convert_result *out,
                           struct lh_error *err);

@@ -153,14 +153,17 @@ lh_footer_statistics(struct lh_engine *work, struct lh_call *call, const char *c
                      size_t count, struct lh_convert_result *out, struct lh_error *err)
 {
     LH_AUTO(engine_connection) *c = NULL;
+    lh_status status;
 
     *out = (struct lh_convert_result){.format = LH_FORMAT_PARQUET};
     if (count == 0)
         return LH_OK;
     LH_TRY(engine_connection_take(work, call, &c, err));
-    LH_TRY(footer_read(c, uris, count, out, err));
+    status = footer_read(c, uris, count, out, err);
+    if (status != LH_OK)
+        lh_convert_result_fini(out);
     out->rows_in = out->rows;
-    return LH_OK;
+    return status;
 }
 
 lh_status

@@ -218,5 +218,7 @@ lh_merge_files(struct lh_engine *work, struct lh_call *call, const struct lh_mer
     lh_convert_result_fini(&m.new_columns);
     lh_buf_fini(&m.old_list);
     lh_buf_fini(&m.new_list);
+    if (status != LH_OK)
+        lh_convert_result_fini(out);
     return status;
 }
