@@ -190,6 +190,13 @@ class Formats(IngestCase):
         self.assertEqual(self.lake.get("/v1/catalog/datasets/x").status, 404)
 
 
+    def test_a_raw_body_can_name_its_source(self):
+        self.lake.ingest("named", WORKERS, source="workers of May.csv")
+        versions = self.lake.get("/v1/catalog/datasets/named/versions").json["versions"]
+        self.assertEqual(versions[0]["source"], "workers of May.csv")
+        self.assertEqual(self.lake.post("/v1/ingest?dataset=named&source=a%00b", WORKERS).status, 400)
+
+
 class Modes(IngestCase):
     def test_the_same_bytes_change_nothing(self):
         first = self.lake.ingest("same", WORKERS, format="csv")

@@ -119,7 +119,8 @@ describe_run(int argc, char **argv)
         cli_lake_json(lake, LH_GET, lh_buf_cstr(&path), NULL, &dataset, &err) != LH_OK)
         return cli_fail(&err);
     enum cli_output form = cli_output_choose(&common);
-    static const char *const columns[] = {"name", "type", "nulls", "distinct_estimate", "min", "max", NULL};
+    static const char *const columns[] = {"name", "type", "nulls", "distinct_estimate",
+                                          "min",  "max",  NULL};
     if (form == CLI_TABLE)
         described_print(dataset);
     if (form == CLI_JSON) {

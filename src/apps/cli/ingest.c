@@ -143,7 +143,8 @@ file_send(struct cli_lake *lake, const char *path, struct cli_ingest *ingest, js
     int64_t length = S_ISREG(st.st_mode) ? (int64_t)st.st_size : -1;
     cli_progress_begin(&file.progress, path, length > 0 ? (uint64_t)length : 0);
     ingest->source = (struct lh_source){file_read, &file, length};
-    ingest->file_name = is_stdin ? "stdin" : path;
+    const char *slash = strrchr(path, '/');
+    ingest->file_name = is_stdin ? NULL : slash ? slash + 1 : path;
     lh_status status = cli_ingest_send(lake, ingest, answer, err);
     cli_progress_end(&file.progress);
     return status;

@@ -260,10 +260,11 @@ call_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *out)
     worker_id_print(out, worker);
     lh_buf_add_char(out, ',');
     date_print(out, DAY_2024 + (int64_t)below(CALLS, i, 3, 690));
-    lh_buf_printf(out, "T%02u:%02u:%02u,%s,%u,%s\n", 8 + second / 3600, second / 60 % 60,
-                  second % 60, outcomes[below(CALLS, i, 4, COUNT(outcomes))],
-                  (unsigned)below(CALLS, i, 5, 600),
-                  below(CALLS, i, 6, 3) ? "" : notes[below(CALLS, i, 7, COUNT(notes))]);
+    lh_buf_printf(out, "T%02u:%02u:%02u,%s,%u,", 8 + second / 3600, second / 60 % 60, second % 60,
+                  outcomes[below(CALLS, i, 4, COUNT(outcomes))], (unsigned)below(CALLS, i, 5, 600));
+    if (below(CALLS, i, 6, 3) == 0) /* notes hold commas, so they are quoted */
+        lh_buf_printf(out, "\"%s\"", notes[below(CALLS, i, 7, COUNT(notes))]);
+    lh_buf_add_char(out, '\n');
 }
 
 /* ---- tables ---- */

@@ -6,10 +6,11 @@
 
 #define NULLS_MAX 100
 #define NAME_MAX_BYTES 1024
+#define SOURCE_MAX_BYTES 255
 
 static const char *const parameters[] = {
-    "dataset", "mode",   "key",       "format", "evolve",          "types",
-    "preview", "header", "delimiter", "nulls",  "allow_duplicate", NULL};
+    "dataset", "mode",      "key",   "format",          "evolve", "types", "preview",
+    "header",  "delimiter", "nulls", "allow_duplicate", "source", NULL};
 
 static const char *const modes[] = {"replace", "append", "upsert"};
 
@@ -155,6 +156,21 @@ flags_read(const struct lh_request *req, struct ingest_request *out, struct lh_e
     return LH_OK;
 }
 
+/* A raw body has no file name of its own. The name is kept as the version's source, and its ending
+ * is a hint. */
+static lh_status
+source_check(const struct lh_request *req, struct lh_error *err)
+{
+    lh_str source = lh_request_query(req, "source");
+
+    if (source.len > SOURCE_MAX_BYTES || !lh_str_is_utf8(source))
+        return refuse("source", "must be a file name of at most 255 bytes", err);
+    for (size_t i = 0; i < source.len; i++)
+        if ((unsigned char)source.ptr[i] < 0x20)
+            return refuse("source", "must not hold control characters", err);
+    return LH_OK;
+}
+
 lh_status
 ingest_request_read(const struct lh_request *req, struct lh_arena *arena,
                     struct ingest_request *out, struct lh_error *err)
@@ -164,6 +180,7 @@ ingest_request_read(const struct lh_request *req, struct lh_arena *arena,
 
     LH_TRY(lh_request_query_only(req, parameters, err));
     LH_TRY(repeats_check(req, err));
+    LH_TRY(source_check(req, err));
     if (!dataset.ptr)
         return refuse("dataset", "is missing", err);
     LH_TRY(lh_catalog_name_check(dataset, err));

@@ -95,6 +95,8 @@ body_receive(struct lh_call *call, struct lh_request *req, struct receiver *r, s
     if (multipart_is(type))
         return multipart_receive(call, req, r, err);
     lh_str_copy(r->upload->content_type, sizeof(r->upload->content_type), type);
+    lh_str_copy(r->upload->file_name, sizeof(r->upload->file_name),
+                lh_request_query(req, "source"));
     return body_read(call, req, r, NULL, err);
 }
 
