@@ -225,6 +225,19 @@ header_count(const struct lh_request *r, const char *name)
     return count;
 }
 
+/* RFC 9112 3.2. libmicrohttpd would check it too, but 0.9.75 sends the head of such a refusal
+ * twice. */
+static lh_status
+host_check(struct net_exchange *x, struct lh_error *err)
+{
+    size_t hosts = header_count(&x->req, "Host");
+
+    if (hosts == 1 || (hosts == 0 && x->is_http_1_0))
+        return LH_OK;
+    return lh_fail(err, LH_INVALID, "request.host", "the request must name one Host, not %zu",
+                   hosts);
+}
+
 /* A message with two opinions about its length is how requests are smuggled (RFC 9112 6.1, 6.3). */
 static lh_status
 framing_read(struct net_exchange *x, struct lh_error *err)
@@ -280,15 +293,17 @@ body_limit_check(struct net_exchange *x, struct lh_error *err)
 }
 
 lh_status
-net_exchange_open(struct net_exchange *x, lh_str method, struct lh_error *err)
+net_exchange_open(struct net_exchange *x, lh_str method, lh_str version, struct lh_error *err)
 {
     size_t head_bytes = head_read(x);
 
+    x->is_http_1_0 = lh_str_eq(version, LH_STR("HTTP/1.0"));
     trace_read(x);
     if (!lh_method_parse(method, &x->req.method))
         x->req.method = LH_METHOD_COUNT;
     x->res.is_head = x->req.method == LH_HEAD;
     LH_TRY(framing_read(x, err));
+    LH_TRY(host_check(x, err));
     if (head_bytes > x->server->head_max) {
         net_traffic_refused(x->server->traffic, NET_REFUSED_HEADERS);
         return lh_fail(err, LH_INVALID, "request.headers_too_big",

@@ -73,6 +73,7 @@ struct net_exchange {
     struct lh_buf body;
     int64_t body_length; /* -1: chunked */
     bool expects_continue;
+    bool is_http_1_0;
     struct lh_server *server;
     struct net_connection *connection;
     enum net_stage stage;
@@ -94,7 +95,8 @@ void net_exchange_unref(struct net_exchange *x);
 void net_exchange_spares_free(struct lh_server *server);
 
 /* Reads head and route. A failure has not been answered yet. `*allow` as in lh_router_find. */
-lh_status net_exchange_open(struct net_exchange *x, lh_str method, struct lh_error *err);
+lh_status
+net_exchange_open(struct net_exchange *x, lh_str method, lh_str version, struct lh_error *err);
 /* The whole of a request that has its body or a source for it: guard, handler, answer, metrics. */
 void net_exchange_run(struct net_exchange *x);
 /* Answers with a failure in place of the handler. */

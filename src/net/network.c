@@ -205,7 +205,13 @@ dispatch(struct net_exchange *x, enum net_stage stage)
         net_exchange_unref(x);
         busy_refuse(x);
     }
-    return worker_await(x);
+    /*
+     * With the whole request there, libmicrohttpd asks again at once, and a quick handler may have
+     * answered by then. It must ask again before it may be suspended: a connection that is
+     * suspended while it counts as reading is read from when it resumes, and a FIN found there
+     * closes it before its answer is sent.
+     */
+    return stage == NET_STAGE_WAIT ? MHD_YES : worker_await(x);
 }
 
 static bool
@@ -227,11 +233,11 @@ head_refuse(struct net_exchange *x, const struct lh_error *err)
 }
 
 static enum MHD_Result
-head_handle(struct net_exchange *x, const char *method)
+head_handle(struct net_exchange *x, const char *method, const char *version)
 {
     LH_AUTO_ERROR(err);
 
-    if (net_exchange_open(x, lh_str_of(method), &err) != LH_OK)
+    if (net_exchange_open(x, lh_str_of(method), lh_str_of(version), &err) != LH_OK)
         return head_refuse(x, &err);
     if (x->match.route->flags & LH_ROUTE_STREAMS_BODY) {
         x->req.body = net_flow_source(&x->flow, x->body_length);
@@ -305,7 +311,7 @@ end_handle(struct net_exchange *x)
     case NET_STAGE_STREAM:
         net_flow_body_end(&x->flow);
         x->stage = NET_STAGE_WAIT;
-        return worker_await(x);
+        return MHD_YES;
     case NET_STAGE_REFUSED:
         return answer_send(x);
     default:
@@ -324,11 +330,10 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *m
     (void)cls;
     (void)mhd;
     (void)url;
-    (void)version;
     if (!x)
         return MHD_NO;
     if (x->stage == NET_STAGE_OPEN)
-        return head_handle(x, method);
+        return head_handle(x, method, version);
     if (x->stage == NET_STAGE_PEEK || x->stage == NET_STAGE_WAIT)
         return worker_await(x);
     return *size > 0 ? body_handle(x, data, size) : end_handle(x);
@@ -463,8 +468,8 @@ daemon_start(struct lh_server *s, const struct lh_config *config)
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape,
         s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)lh_config_i64(config, "http.connections_max"),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(lh_config_ms(config, "http.idle_timeout") / 1000),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->head_max * 2, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)s->head_max * 2, MHD_OPTION_ARRAY, pool,
+        MHD_OPTION_END);
 }
 
 lh_status

@@ -109,6 +109,16 @@ authority_skip(lh_str text)
     return lh_str_find_char(rest, '/', &at) ? lh_str_slice(rest, at, rest.len) : LH_STR("/");
 }
 
+static bool
+is_printable(lh_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 lh_status
 net_target_parse(struct lh_arena *arena, lh_str text, struct lh_request *req, struct lh_error *err)
 {
@@ -117,7 +127,7 @@ net_target_parse(struct lh_arena *arena, lh_str text, struct lh_request *req, st
 
     req->target = query;
     req->path = LH_STR("/");
-    if (query.len == 0 || query.ptr[0] != '/')
+    if (query.len == 0 || query.ptr[0] != '/' || !is_printable(query))
         return lh_fail(err, LH_INVALID, "request.target", "the target must be a path");
     lh_str_cut(&query, '?', &path);
     LH_TRY(net_target_decode(arena, path, NET_TARGET_KEEP_SLASH, &req->path, err));

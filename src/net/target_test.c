@@ -76,6 +76,8 @@ only_paths_are_targets(void **state)
     assert_fails(parse(&arena, "*", &req, &err), LH_INVALID, "request.target", err);
     assert_fails(parse(&arena, "", &req, &err), LH_INVALID, "request.target", err);
     assert_fails(parse(&arena, "host:80", &req, &err), LH_INVALID, "request.target", err);
+    assert_fails(parse(&arena, "/a b", &req, &err), LH_INVALID, "request.target", err);
+    assert_fails(parse(&arena, "/a?\x01", &req, &err), LH_INVALID, "request.target", err);
 }
 
 static void
