@@ -210,6 +210,24 @@ window_check(struct walk *w, const json_t *node, const struct scope *s)
 
 /* ---- expressions ---- */
 
+static lh_status
+operator_check(struct walk *w, const json_t *node, const struct scope *s)
+{
+    static const char *const known[] = {
+        "OPERATOR_NOT",      "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL",
+        "OPERATOR_UNPACK",   "OPERATOR_NULLIF",  "OPERATOR_COALESCE",
+        "OPERATOR_TRY",      "COMPARE_IN",       "COMPARE_NOT_IN",
+        "GROUPING_FUNCTION", "ARRAY_EXTRACT",    "ARRAY_SLICE",
+        "ARRAY_CONSTRUCTOR", "STRUCT_EXTRACT",   "ARROW"};
+    const char *type = text_of(node, "type");
+
+    (void)s;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(known[i], type) == 0)
+            return LH_OK;
+    return refuse(w, "the operator \"%s\" is not known here", type);
+}
+
 #define EXPRESSION_FIELDS                                                                          \
     {"class", PART_PLAIN}, {"type", PART_PLAIN}, {"alias", PART_PLAIN},                            \
     {                                                                                              \
@@ -228,7 +246,7 @@ static const struct shape expression_shapes[] = {
             {"export_state", PART_REFUSED})},
     {"COMPARISON", NULL, FIELDS({"left", PART_EXPRESSION}, {"right", PART_EXPRESSION})},
     {"CONJUNCTION", NULL, FIELDS({"children", PART_EXPRESSIONS})},
-    {"OPERATOR", NULL, FIELDS({"children", PART_EXPRESSIONS})},
+    {"OPERATOR", operator_check, FIELDS({"children", PART_EXPRESSIONS})},
     {"CAST", NULL,
      FIELDS({"child", PART_EXPRESSION}, {"cast_type", PART_TYPE}, {"try_cast", PART_PLAIN})},
     {"CASE", NULL, FIELDS({"case_checks", PART_CASES}, {"else_expr", PART_EXPRESSION})},
