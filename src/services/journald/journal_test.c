@@ -106,6 +106,21 @@ an_event_is_read_as_soon_as_it_is_acknowledged(void **state)
 }
 
 static void
+ones_own_events_are_read_at_once_however_rarely_the_bucket_is_listed(void **state)
+{
+    struct house *h = house_open(NULL, "journal.refresh_interval = \"1h\"\n");
+    AUTO_REPLY(r);
+
+    (void)state;
+    for (unsigned i = 1; i <= 5; i++) {
+        event_add(h, NULL, "workers", i);
+        read_journal(h, "", &r);
+        assert_int_equal(count_at(r.json, "events"), i);
+    }
+    house_close_and_remove(h);
+}
+
+static void
 pages_join_without_gap_or_repeat(void **state)
 {
     struct house *h = *state;
@@ -424,6 +439,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
         in_a_house(an_event_is_read_as_soon_as_it_is_acknowledged),
+        cmocka_unit_test(ones_own_events_are_read_at_once_however_rarely_the_bucket_is_listed),
         in_a_house(pages_join_without_gap_or_repeat),
         in_a_house(a_repeated_event_is_kept_once),
         in_a_house(questions_are_checked),
