@@ -1,0 +1,300 @@
+/*
+ * A search decides on a plan, gathers candidates by it, and re-ranks them: all of them on 8 bits,
+ * the best of those on the floats. Plans, by how many vectors match:
+ *
+ *   few        the exact plan compares the codes of all that match, and nothing else;
+ *   most, all  the walk keeps everything, and what may not be answered serves as a bridge;
+ *   between    the walk keeps only what matches, and steps over what does not to what lies behind
+ * it (two hops, as ACORN does, arXiv 2403.04871).
+ *
+ * A walk that comes back with fewer than k hits although more match is not trusted: the exact plan
+ * answers instead. So no filter, removal or odd corner of the graph makes an answer short.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include "ann/filter.h"
+#include "ann/ladder.h"
+
+#define EXACT_LIVE_MAX 256 /* an index that small is scanned */
+#define EXACT_SHARE 0.03   /* measured: below, scanning all that match beats walking among them */
+#define BRIDGE_SHARE 0.9   /* from here on nearly every neighbour matches */
+#define FILTERED_EF_MIN 48 /* paths through a filter are rougher, so the walk is wider */
+#define RERANK_MORE 6      /* candidates that get floats, beyond k and a quarter of k */
+
+struct search {
+    struct ann_walk walk;
+    struct ann_target target;
+    struct ann_gate gate;
+    const struct lh_ann_query *query;
+    const float *vector;
+    float norm;
+    size_t ef, matching;
+    enum lh_ann_plan plan;
+    size_t reranked;
+};
+
+static lh_status
+query_check(const struct lh_ann *ann, const float *vector, size_t dim, const struct lh_ann_query *q,
+            float *norm, struct lh_error *err)
+{
+    if (dim != ann->model.dim)
+        return lh_fail(err, LH_INVALID, "ann.dim", "a query of %zu dimensions for an index of %u",
+                       dim, ann->model.dim);
+    if (q->k < 1 || q->k > LH_ANN_K_MAX || q->ef > LH_ANN_K_MAX)
+        return lh_fail(err, LH_INVALID, "ann.k", "k %zu and ef %zu: 1 to %d, and at most %d", q->k,
+                       q->ef, LH_ANN_K_MAX, LH_ANN_K_MAX);
+    if (!(q->min_recall >= 0 && q->min_recall <= 1))
+        return lh_fail(err, LH_INVALID, "ann.min_recall", "min_recall is a share of 0 to 1");
+    LH_TRY(ann_filter_check(q->filter, err));
+    if (!ann_norm_check(&ann->model, vector, norm))
+        return lh_fail(err, LH_INVALID, "ann.not_finite",
+                       "the query holds NaN, infinity, or values whose squares overflow");
+    return LH_OK;
+}
+
+/* ---- candidates ---- */
+
+/* Adds a node and its twins to the candidates, those of them that may be answered. */
+static void
+chosen_add(const struct search *s, float distance, uint32_t node)
+{
+    struct ann_pool *chosen = &s->walk.seat->chosen;
+
+    for (uint32_t steps = 0; node != ANN_NODE_NONE && steps < s->walk.limit; steps++) {
+        if (chosen->size == chosen->max)
+            return;
+        if (ann_gate_allows(&s->gate, node))
+            ann_pool_append(chosen, distance, node);
+        node = ann_twin_next(s->walk.view, node, s->walk.limit);
+    }
+}
+
+static void
+chosen_from_pool(struct search *s)
+{
+    const struct ann_pool *pool = &s->walk.seat->pool;
+
+    ann_pool_reset(&s->walk.seat->chosen, s->ef + s->query->k);
+    for (size_t i = 0; i < pool->size; i++)
+        chosen_add(s, pool->entry[i].distance, ann_candidate_node(pool->entry[i]));
+}
+
+/* The pool's bound is read once a batch: a few late insertions cost less than looking each time. */
+static void
+scan_add(const struct ann_walk *w, const uint32_t *nodes, size_t count)
+{
+    struct ann_seat *seat = w->seat;
+
+    ann_seat_batch_reserve(seat, count);
+    ann_estimate(w, nodes, count, seat->distances);
+    for (size_t i = 0; i < count; i++)
+        ann_pool_insert(&seat->chosen, seat->distances[i], nodes[i]);
+}
+
+/* Codes of everything that matches; wide enough that their error does not cost an answer. */
+static void
+codes_scan(struct search *s)
+{
+    s->plan = LH_ANN_PLAN_EXACT;
+    ann_pool_reset(&s->walk.seat->chosen, 4 * s->query->k + 64);
+    ann_gate_each(&s->gate, &s->walk, scan_add);
+}
+
+static bool
+descend(struct search *s, struct ann_candidate *from)
+{
+    const struct ann_walk *w = &s->walk;
+    uint32_t entry = __atomic_load_n(&w->ann->entry, __ATOMIC_ACQUIRE);
+
+    if (entry >= w->limit)
+        return false;
+    from->node = entry;
+    ann_estimate(w, &entry, 1, &from->distance);
+    *from = ann_walk_descend(w, *from, w->view->level[entry], 0);
+    return true;
+}
+
+/* ---- re-ranking ---- */
+
+static void
+rerank_fine(struct search *s)
+{
+    struct ann_seat *seat = s->walk.seat;
+    struct ann_pool *c = &seat->chosen;
+
+    ann_seat_batch_reserve(seat, c->size);
+    for (size_t i = 0; i < c->size; i++)
+        seat->batch[i] = c->entry[i].node;
+    ann_estimate_fine(&s->walk, seat->batch, c->size, seat->distances);
+    for (size_t i = 0; i < c->size; i++)
+        c->entry[i].distance = seat->distances[i];
+    ann_pool_sort(c);
+}
+
+static void
+floats_prefetch(const struct search *s, uint32_t node)
+{
+    const char *row = (const char *)ann_floats_of(s->walk.ann, s->walk.view, node);
+
+    for (size_t at = 0; at < s->walk.ann->model.dim * sizeof(float); at += 64)
+        __builtin_prefetch(row + at);
+}
+
+static void
+rerank_floats(struct search *s, size_t count)
+{
+    const struct ann_model *m = &s->walk.ann->model;
+    struct ann_pool *c = &s->walk.seat->chosen;
+
+    if (count < c->size)
+        c->size = count;
+    for (size_t i = 0; i < c->size; i++) {
+        if (i + 1 < c->size)
+            floats_prefetch(s, c->entry[i + 1].node);
+        const float *row = ann_floats_of(s->walk.ann, s->walk.view, c->entry[i].node);
+        c->entry[i].distance = ann_distance(m, s->vector, s->norm, row);
+    }
+    s->reranked += c->size;
+    ann_pool_sort(c);
+}
+
+/* An id that is being replaced may be found twice; the nearer or older stays, it is one id. */
+static bool
+is_repeated(const struct lh_ann_hit *hits, size_t count, uint64_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (hits[i].id == id)
+            return true;
+    return false;
+}
+
+static size_t
+hits_write(const struct search *s, struct lh_ann_hit *hits)
+{
+    const struct ann_pool *c = &s->walk.seat->chosen;
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->size && count < s->query->k; i++) {
+        uint64_t id = s->walk.view->label[c->entry[i].node];
+        if (!is_repeated(hits, count, id))
+            hits[count++] = (struct lh_ann_hit){id, c->entry[i].distance};
+    }
+    return count;
+}
+
+/* ---- plans ---- */
+
+static void
+graph_walk(struct search *s)
+{
+    struct ann_candidate from;
+
+    if (!descend(s, &from))
+        return;
+    if (s->plan == LH_ANN_PLAN_FILTERED_GRAPH)
+        ann_walk_filtered(&s->walk, &s->gate, from, s->ef);
+    else
+        ann_walk_beam(&s->walk, from, 0, s->ef);
+    chosen_from_pool(s);
+}
+
+static void
+floats_scan_add(const struct ann_walk *w, const uint32_t *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ann_pool_insert(&w->seat->chosen,
+                        ann_distance(&w->ann->model, w->exact_query, w->exact_norm,
+                                     ann_floats_of(w->ann, w->view, nodes[i])),
+                        nodes[i]);
+    w->seat->compared += count;
+}
+
+/* Floats of everything that matches: exact by definition. */
+static void
+floats_scan(struct search *s)
+{
+    s->plan = LH_ANN_PLAN_EXACT;
+    s->walk.exact_query = s->vector;
+    s->walk.exact_norm = s->norm;
+    ann_pool_reset(&s->walk.seat->chosen, s->query->k + 8);
+    ann_gate_each(&s->gate, &s->walk, floats_scan_add);
+    s->reranked = s->walk.seat->compared;
+}
+
+static void
+plan_choose(struct search *s)
+{
+    size_t live = lh_ann_count(s->walk.ann);
+    double share = live == 0 ? 0 : (double)s->matching / (double)live;
+
+    if (live <= EXACT_LIVE_MAX || share < EXACT_SHARE || s->matching <= 2 * s->query->k)
+        s->plan = LH_ANN_PLAN_EXACT;
+    else if (share < BRIDGE_SHARE)
+        s->plan = LH_ANN_PLAN_FILTERED_GRAPH;
+    else
+        s->plan = LH_ANN_PLAN_GRAPH;
+    if (s->plan == LH_ANN_PLAN_FILTERED_GRAPH && s->ef < FILTERED_EF_MIN)
+        s->ef = FILTERED_EF_MIN;
+}
+
+static size_t
+rerank(struct search *s, struct lh_ann_hit *hits)
+{
+    size_t k = s->query->k;
+
+    rerank_fine(s);
+    rerank_floats(s, k + k / 4 + RERANK_MORE);
+    return hits_write(s, hits);
+}
+
+static size_t
+search_run(struct search *s, struct lh_ann_hit *hits)
+{
+    size_t k = s->query->k, count;
+
+    if (s->query->is_exact) {
+        floats_scan(s);
+        ann_pool_sort(&s->walk.seat->chosen);
+        return hits_write(s, hits);
+    }
+    s->matching = ann_gate_estimate(&s->gate, &s->walk);
+    plan_choose(s);
+    if (s->plan != LH_ANN_PLAN_EXACT) {
+        graph_walk(s);
+        count = rerank(s, hits);
+        if (count == k)
+            return count;
+    }
+    codes_scan(s);
+    return rerank(s, hits);
+}
+
+lh_status
+lh_ann_search(const struct lh_ann *ann, const float *vector, size_t dim,
+              const struct lh_ann_query *query, struct lh_ann_hit *hits,
+              struct lh_ann_report *report, struct lh_error *err)
+{
+    struct search s = {.query = query, .vector = vector};
+    struct lh_ann_report own;
+
+    LH_TRY(query_check(ann, vector, dim, query, &s.norm, err));
+    struct ann_seat *seat = ann_seat_take(ann->seats);
+    s.walk = (struct ann_walk){.ann = ann, .view = ann_view_of(ann), .seat = seat};
+    s.walk.target = &s.target;
+    s.walk.limit = __atomic_load_n(&ann->slots, __ATOMIC_ACQUIRE);
+    ann_model_rotate(&ann->model, vector, s.norm, seat->rotated);
+    ann_target_from_query(&ann->model, seat->rotated, seat->code, &s.target);
+    ann_gate_init(&s.gate, &s.walk, query->filter);
+    s.ef = query->ef != 0 ? query->ef : ann_ladder_ef(ann, query->min_recall, query->k);
+    if (s.ef < query->k)
+        s.ef = query->k;
+    if (report == NULL)
+        report = &own;
+    report->count = search_run(&s, hits);
+    report->plan = s.plan;
+    report->candidates = seat->compared;
+    report->reranked = s.reranked;
+    report->ef = s.ef;
+    ann_seat_leave(seat);
+    return LH_OK;
+}

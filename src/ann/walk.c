@@ -1,0 +1,261 @@
+/*
+ * Each step first gathers the unseen neighbours of the nearest unexpanded candidate, asking for
+ * their rows as they are found, then computes all distances at once. The list of the candidate that
+ * comes next is asked for before that work begins, since its address is known by then.
+ */
+#include "ann/walk.h"
+
+#include <math.h>
+#include "ann/filter.h"
+
+/* Vectors of the inner product lie on a sphere once a last coordinate lifts them to the largest
+ * norm; distances between rows then follow geometry, and pruning stays sound (Bachrach et al.,
+ * RecSys 2014). The query's own lift is 0, so searches never need it. */
+float
+ann_lift_of(const struct ann_walk *w, float norm)
+{
+    float radius;
+
+    __atomic_load(&w->ann->radius, &radius, __ATOMIC_RELAXED);
+    return radius > norm ? sqrtf(radius - norm) : 0;
+}
+
+static void
+lifts_add(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances)
+{
+    for (size_t i = 0; i < count; i++) {
+        float by = ann_lift_of(w, w->view->factor[nodes[i]].add) - w->target->lift;
+        distances[i] += by * by;
+    }
+}
+
+static void
+dots_compute(const struct ann_walk *w, struct ann_rows rows, const uint32_t *nodes, size_t count,
+             int32_t *dots)
+{
+    const struct ann_model *m = &w->ann->model;
+
+    (m->is_nibble ? m->kernels->dots_nibble : m->kernels->dots_byte)(rows, nodes, count,
+                                                                     w->target->code, dots);
+}
+
+void
+ann_estimate(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances)
+{
+    const struct ann_target *t = w->target;
+    const struct ann_factor *factor = w->view->factor;
+    int32_t *dots = w->seat->dots;
+
+    dots_compute(w, w->view->walk, nodes, count, dots);
+    for (size_t i = 0; i < count; i++) {
+        struct ann_factor f = factor[nodes[i]];
+        distances[i] =
+            t->base + t->weight_add * f.add + f.mul * (t->scale * ((float)dots[i] - t->shift));
+    }
+    w->seat->compared += count;
+    if (t->is_lifted)
+        lifts_add(w, nodes, count, distances);
+}
+
+void
+ann_estimate_fine(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances)
+{
+    const struct ann_target *t = w->target;
+    const struct ann_view *v = w->view;
+    int32_t low[64], high[64];
+
+    if (v->fine.base == NULL) {
+        ann_estimate(w, nodes, count, distances);
+        return;
+    }
+    for (size_t at = 0; at < count; at += 64) {
+        size_t n = count - at < 64 ? count - at : 64;
+        dots_compute(w, v->walk, nodes + at, n, high);
+        dots_compute(w, v->fine, nodes + at, n, low);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t node = nodes[at + i];
+            float dot = (float)(16 * high[i] + low[i]) - t->shift_fine;
+            distances[at + i] = t->base + t->weight_add * v->factor[node].add +
+                                v->fine_mul[node] * (t->scale * dot);
+        }
+    }
+    if (t->is_lifted)
+        lifts_add(w, nodes, count, distances);
+}
+
+struct ann_candidate
+ann_walk_descend(const struct ann_walk *w, struct ann_candidate from, unsigned from_level,
+                 unsigned to_level)
+{
+    struct ann_seat *seat = w->seat;
+
+    for (unsigned level = from_level; level > to_level; level--) {
+        for (bool is_moving = true; is_moving;) {
+            struct ann_list list = ann_list_of(w->ann, w->view, from.node, level);
+            size_t n = 0;
+            is_moving = false;
+            for (size_t i = 0; i < list.max; i++) {
+                uint32_t node = ann_link_get(list, i);
+                if (node == ANN_NODE_NONE)
+                    break;
+                if (node >= w->limit)
+                    continue;
+                if (n < 4)
+                    ann_row_prefetch(w->view->walk, node);
+                seat->batch[n++] = node;
+            }
+            ann_estimate(w, seat->batch, n, seat->distances);
+            for (size_t i = 0; i < n; i++)
+                if (seat->distances[i] < from.distance) {
+                    from = (struct ann_candidate){seat->distances[i], seat->batch[i]};
+                    is_moving = true;
+                }
+        }
+    }
+    return from;
+}
+
+static size_t
+neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level)
+{
+    struct ann_list list = ann_list_of(w->ann, w->view, node, level);
+    struct ann_seat *seat = w->seat;
+    size_t n = 0;
+
+    for (size_t i = 0; i < list.max; i++) {
+        uint32_t next = ann_link_get(list, i);
+        if (next == ANN_NODE_NONE)
+            break;
+        if (next >= w->limit || !ann_visited_add(&seat->visited, next))
+            continue;
+        __builtin_prefetch(&w->view->factor[next]);
+        if (n < 4)
+            ann_row_prefetch(w->view->walk, next);
+        seat->batch[n++] = next;
+    }
+    return n;
+}
+
+static void
+list_prefetch(const struct ann_walk *w, uint32_t node, unsigned level)
+{
+    if (level == 0) {
+        const char *list = (const char *)(w->view->link + (size_t)node * w->ann->degree);
+        for (size_t at = 0; at < w->ann->degree * sizeof(uint32_t); at += 64)
+            __builtin_prefetch(list + at);
+    }
+}
+
+void
+ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned level, size_t ef)
+{
+    struct ann_seat *seat = w->seat;
+    struct ann_pool *pool = &seat->pool;
+    uint32_t node;
+
+    ann_pool_reset(pool, ef);
+    ann_visited_reset(&seat->visited, w->limit);
+    ann_visited_add(&seat->visited, from.node);
+    ann_pool_insert(pool, from.distance, from.node);
+    while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
+        size_t n = neighbours_gather(w, node, level);
+        if (pool->next < pool->size)
+            list_prefetch(w, ann_candidate_node(pool->entry[pool->next]), level);
+        ann_estimate(w, seat->batch, n, seat->distances);
+        float bound = ann_pool_bound(pool);
+        for (size_t i = 0; i < n; i++) {
+            if (!(seat->distances[i] < bound))
+                continue;
+            ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
+            bound = ann_pool_bound(pool);
+            if (ann_candidate_node(pool->entry[pool->next]) == seat->batch[i])
+                list_prefetch(w, seat->batch[i], level);
+        }
+    }
+}
+
+/* ---- within a filter ---- */
+
+static void
+allowed_push(const struct ann_walk *w, uint32_t node, size_t *n)
+{
+    __builtin_prefetch(&w->view->factor[node]);
+    if (*n < 4)
+        ann_row_prefetch(w->view->walk, node);
+    ann_seat_batch_reserve(w->seat, *n + 1);
+    w->seat->batch[(*n)++] = node;
+}
+
+/* Neighbours of a bridge. Those that do not match stay unseen, to be bridges from elsewhere. */
+static void
+bridge_cross(const struct ann_walk *w, const struct ann_gate *gate, uint32_t bridge, size_t max,
+             size_t *n)
+{
+    struct ann_list list = ann_list_of(w->ann, w->view, bridge, 0);
+    struct ann_visited *visited = &w->seat->visited;
+
+    for (size_t i = 0; i < list.max && *n < max; i++) {
+        uint32_t node = ann_link_get(list, i);
+        if (node == ANN_NODE_NONE)
+            break;
+        if (node >= w->limit || (visited->bits[node / 64] >> (node % 64) & 1))
+            continue;
+        if (ann_gate_allows_any(gate, node, w->limit)) {
+            ann_visited_add(visited, node);
+            allowed_push(w, node, n);
+        }
+    }
+}
+
+static size_t
+allowed_gather(const struct ann_walk *w, const struct ann_gate *gate, uint32_t from)
+{
+    struct ann_list list = ann_list_of(w->ann, w->view, from, 0);
+    uint32_t bridge[128];
+    size_t n = 0, bridges = 0;
+
+    for (size_t i = 0; i < list.max; i++) {
+        uint32_t node = ann_link_get(list, i);
+        if (node == ANN_NODE_NONE)
+            break;
+        if (node >= w->limit || !ann_visited_add(&w->seat->visited, node))
+            continue;
+        if (ann_gate_allows_any(gate, node, w->limit)) {
+            allowed_push(w, node, &n);
+            continue;
+        }
+        list_prefetch(w, node, 0);
+        bridge[bridges++] = node;
+    }
+    for (size_t i = 0; i < bridges && n < w->ann->degree; i++)
+        bridge_cross(w, gate, bridge[i], w->ann->degree, &n);
+    return n;
+}
+
+static void
+allowed_insert(const struct ann_walk *w, size_t n)
+{
+    struct ann_seat *seat = w->seat;
+
+    ann_estimate(w, seat->batch, n, seat->distances);
+    for (size_t i = 0; i < n; i++)
+        ann_pool_insert(&seat->pool, seat->distances[i], seat->batch[i]);
+}
+
+void
+ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate, struct ann_candidate from,
+                  size_t ef)
+{
+    struct ann_seat *seat = w->seat;
+    uint32_t node;
+
+    ann_pool_reset(&seat->pool, ef);
+    ann_visited_reset(&seat->visited, w->limit);
+    ann_visited_add(&seat->visited, from.node);
+    if (ann_gate_allows_any(gate, from.node, w->limit))
+        ann_pool_insert(&seat->pool, from.distance, from.node);
+    else
+        allowed_insert(w, allowed_gather(w, gate, from.node));
+    while ((node = ann_pool_expand(&seat->pool)) != ANN_NODE_NONE)
+        allowed_insert(w, allowed_gather(w, gate, node));
+}
