@@ -160,6 +160,27 @@ dates_and_times_are_iso_8601(void **state)
 }
 
 static void
+dates_of_ten_thousand_years_are_those_of_duckdb(void **state)
+{
+    LH_AUTO_BUF(csv, LH_BUF_UNLIMITED);
+    size_t count = 0;
+    lh_str rest, line, ours;
+
+    assert_int_equal(answer_make(*state,
+                                 "SELECT d::DATE, d::DATE::VARCHAR FROM generate_series(DATE "
+                                 "'0001-01-01', DATE '9999-12-31', INTERVAL 13 DAYS) t(d)",
+                                 LH_RESULT_CSV, &csv, NULL),
+                     LH_OK);
+    rest = lh_buf_str(&csv);
+    (void)lh_str_cut(&rest, '\n', &line); /* the header */
+    for (; lh_str_cut(&rest, '\n', &line); count++) {
+        (void)lh_str_cut(&line, ',', &ours);
+        assert_true(lh_str_eq(ours, line));
+    }
+    assert_true(count > 280000);
+}
+
+static void
 text_is_escaped_for_its_form(void **state)
 {
     static const struct value values[] = {
@@ -418,6 +439,7 @@ main(void)
         cmocka_unit_test(floats_are_shortest_and_nan_is_null),
         cmocka_unit_test(decimals_are_numbers_while_a_double_keeps_them),
         cmocka_unit_test(dates_and_times_are_iso_8601),
+        cmocka_unit_test(dates_of_ten_thousand_years_are_those_of_duckdb),
         cmocka_unit_test(text_is_escaped_for_its_form),
         cmocka_unit_test(nested_values_are_json),
         cmocka_unit_test(json_tells_names_and_types),

@@ -153,24 +153,28 @@ two_put(uint64_t v, char *to)
     memcpy(to, digit_pairs + v * 2, 2);
 }
 
-/* Days since 1970-01-01 to the civil date, by eras of 400 years that begin on 1 March
- * (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days). */
+/* Days since 1970-01-01 to the civil date. Days are counted from 1 March of a year far enough back
+ * for all of DuckDB's dates; the divisions by 146097 / 400 and 153 / 5 are multiplications and
+ * shifts that are exact for these ranges (C. Neri and L. Schneider, "Euclidean affine functions and
+ * their application to calendar algorithms", 2022). */
 static size_t
 civil_put(int64_t days, char *to)
 {
-    int64_t z = days + 719468;
-    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    uint64_t doe = (uint64_t)(z - era * 146097);
-    uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    uint64_t mp = (5 * doy + 2) / 153;
-    uint64_t month = mp < 10 ? mp + 3 : mp - 9;
-    size_t n = year_put((int64_t)yoe + era * 400 + (month <= 2), to);
+    const int64_t cycles = 15000; /* of 400 years, 146097 days each */
+    uint64_t n1 = 4 * (uint64_t)(days + 719468 + cycles * 146097) + 3;
+    uint64_t century = n1 / 146097;
+    uint64_t p2 = UINT64_C(2939745) * (n1 % 146097 | 3);
+    uint64_t day_of_year = (p2 & 0xFFFFFFFF) / 2939745 / 4;
+    uint64_t n3 = 2141 * day_of_year + 197913;
+    bool is_next_year = day_of_year >= 306; /* January and February */
+    uint64_t month = (n3 >> 16) - (is_next_year ? 12 : 0);
+    int64_t year = (int64_t)(100 * century + (p2 >> 32)) - cycles * 400 + is_next_year;
+    size_t n = year_put(year, to);
 
     to[n] = '-';
     two_put(month, to + n + 1);
     to[n + 3] = '-';
-    two_put(doy - (153 * mp + 2) / 5 + 1, to + n + 4);
+    two_put((n3 & 0xFFFF) / 2141 + 1, to + n + 4);
     return n + 6;
 }
 

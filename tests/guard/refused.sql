@@ -287,6 +287,8 @@ PIVOT 'x.csv' ON a USING count(*)
 SELECT * FROM /* workers */ 'x.csv' -- workers
 --# a file name in TABLE
 TABLE 'x.csv'
+--# a table of the hot cache, by the name it has in the engine
+SELECT * FROM "hot 1"
 --# a name with a blank
 SELECT * FROM "my workers"
 --# a name with an umlaut
@@ -589,3 +591,17 @@ PIVOT (SELECT * FROM workers WHERE id > $1) ON city USING count(*)
 SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x) JOIN "x.y" ON true
 --# DEFAULT as an expression
 SELECT DEFAULT
+--# a denied function behind a JSON operator
+SELECT '{}'::JSON ->> getenv('HOME')
+--# a reader in USING KEY of a recursive CTE
+WITH RECURSIVE t(a) USING KEY (a) AS (SELECT 1 UNION SELECT (SELECT count(*) FROM glob('*')) FROM t) SELECT * FROM t
+--# the recurring schema outside a recursive CTE
+SELECT * FROM recurring.workers
+--# a dataset's name with a schema that looks like a CTE
+WITH x AS (SELECT 1) SELECT * FROM x.workers
+--# EXECUTE under EXPLAIN
+EXPLAIN EXECUTE p
+--# a pivot without values beside a reader
+PIVOT workers ON city USING max((SELECT count(*) FROM glob('*')))
+--# [sql.syntax] a reader inside a pivot's expression
+PIVOT workers ON (SELECT max(content) FROM read_text('x')) IN ('a') USING count(*)
