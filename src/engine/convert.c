@@ -189,10 +189,13 @@ rows_write(struct job *j, struct lh_error *err)
         bool has_unknown = j->is_json && atomic_load(&j->json.has_unknown);
         if (status == LH_OK && !has_unknown)
             return LH_OK;
-        if ((status != LH_OK && !lh_error_is(&why, "convert.surprise")) || j->runs == RUNS_MAX) {
+        if (status != LH_OK && !lh_error_is(&why, "convert.surprise")) {
             lh_error_copy(err, &why);
             return status;
         }
+        if (j->runs == RUNS_MAX)
+            return lh_fail(err, LH_BUG, "ingest.types_unsettled",
+                           "the types of the file did not settle in %d passes", RUNS_MAX);
         LH_TRY(guess_again(j, err));
     }
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "engine/result.h"
 
 #define TYPE_TEXT_MAX 200
 
@@ -136,6 +137,17 @@ logical_set(struct convert_column *column, duckdb_logical_type type)
     column->logical = type;
 }
 
+/* JSON is text by another name, whose strings have quotes. */
+static bool
+is_json(duckdb_logical_type type)
+{
+    char *alias = duckdb_logical_type_get_alias(type);
+    bool is_it = alias && strcmp(alias, "JSON") == 0;
+
+    duckdb_free(alias);
+    return is_it;
+}
+
 /* Text needs no cast; everything else is cast by DuckDB from text. */
 static lh_status
 cast_set(struct convert_scan *s, struct convert_column *column, struct engine_connection *c,
@@ -146,8 +158,10 @@ cast_set(struct convert_scan *s, struct convert_column *column, struct engine_co
     LH_TRY(type_load(c, text, &type, err));
     logical_set(column, type);
     column->type_name = lh_arena_cstr(s->arena, text);
-    column->type = (struct convert_type){
-        .kind = duckdb_get_type_id(type) == DUCKDB_TYPE_VARCHAR ? CONVERT_TEXT : CONVERT_CAST};
+    column->type = (struct convert_type){.kind = CONVERT_CAST};
+    if (duckdb_get_type_id(type) == DUCKDB_TYPE_VARCHAR)
+        column->type = (struct convert_type){
+            .kind = CONVERT_TEXT, .is_any = true, .is_raw = is_json(type) && !s->dialect};
     return LH_OK;
 }
 
@@ -200,9 +214,9 @@ natural_set(struct convert_scan *s, struct convert_column *column)
 {
     LH_AUTO_BUF(text, LH_BUF_UNLIMITED);
 
-    convert_type_print(&column->type, &text);
-    column->type_name = lh_arena_cstr(s->arena, lh_buf_str(&text));
     logical_set(column, convert_type_logical(&column->type));
+    result_type_name(column->logical, &text);
+    column->type_name = lh_arena_cstr(s->arena, lh_buf_str(&text));
 }
 
 /* Types of an older version that canonical text has no kind for, such as DECIMAL: every value must

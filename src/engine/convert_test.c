@@ -237,6 +237,23 @@ a_value_that_does_not_cast_rejects_its_row(void **state)
 }
 
 static void
+objects_are_taken_as_the_text_that_was_asked_for(void **state)
+{
+    struct lake *l = *state;
+    LH_AUTO_JSON types = NULL;
+    struct lh_convert_options options = {.file_name = "x.json"};
+    struct made m;
+
+    assert_ok(lh_json_parse(LH_STR("{\"a\":\"VARCHAR\",\"b\":\"JSON\"}"), &types, &err));
+    options.types = types;
+    assert_ok(convert(l,
+                      written(l, "[{\"a\":{\"x\":1},\"b\":{\"y\":[2]}},{\"a\":\"s\",\"b\":\"t\"}]"),
+                      &options, &m, &err));
+    expect_rows(l, m.out, "{\"x\":1}|{\"y\":[2]}\ns|\"t\"\n");
+    lh_convert_result_fini(&m.result);
+}
+
+static void
 wrong_types_are_refused(void **state)
 {
     static const char *const wrong[] = {"{\"nope\":\"INTEGER\"}", "{\"a\":\"NOTATYPE\"}",
@@ -602,6 +619,7 @@ main(void)
         cmocka_unit_test(values_arrive_as_they_were_written),
         cmocka_unit_test(rejects_say_line_offset_column_reason_and_text),
         cmocka_unit_test(a_value_that_does_not_cast_rejects_its_row),
+        cmocka_unit_test(objects_are_taken_as_the_text_that_was_asked_for),
         cmocka_unit_test(wrong_types_are_refused),
         cmocka_unit_test(unreadable_and_unknown_files_are_refused),
         cmocka_unit_test(types_hold_for_the_whole_file_whatever_its_beginning),

@@ -12,17 +12,14 @@
 
 /* ---- DuckDB types ---- */
 
-static const struct {
-    duckdb_type id;
-    const char *name;
-} plain_types[] = {
-    [CONVERT_TEXT] = {DUCKDB_TYPE_VARCHAR, "VARCHAR"},
-    [CONVERT_I64] = {DUCKDB_TYPE_BIGINT, "BIGINT"},
-    [CONVERT_F64] = {DUCKDB_TYPE_DOUBLE, "DOUBLE"},
-    [CONVERT_BOOL] = {DUCKDB_TYPE_BOOLEAN, "BOOLEAN"},
-    [CONVERT_DATE] = {DUCKDB_TYPE_DATE, "DATE"},
-    [CONVERT_TIMESTAMP] = {DUCKDB_TYPE_TIMESTAMP, "TIMESTAMP"},
-    [CONVERT_TIMESTAMPTZ] = {DUCKDB_TYPE_TIMESTAMP_TZ, "TIMESTAMP WITH TIME ZONE"},
+static const duckdb_type plain_types[] = {
+    [CONVERT_TEXT] = DUCKDB_TYPE_VARCHAR,
+    [CONVERT_I64] = DUCKDB_TYPE_BIGINT,
+    [CONVERT_F64] = DUCKDB_TYPE_DOUBLE,
+    [CONVERT_BOOL] = DUCKDB_TYPE_BOOLEAN,
+    [CONVERT_DATE] = DUCKDB_TYPE_DATE,
+    [CONVERT_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP,
+    [CONVERT_TIMESTAMPTZ] = DUCKDB_TYPE_TIMESTAMP_TZ,
 };
 
 static duckdb_logical_type
@@ -47,45 +44,11 @@ convert_type_logical(const struct convert_type *t)
     if (t->kind == CONVERT_STRUCT)
         return struct_logical(t);
     if (t->kind != CONVERT_LIST)
-        return duckdb_create_logical_type(plain_types[t->kind].id);
+        return duckdb_create_logical_type(plain_types[t->kind]);
     child = convert_type_logical(&t->children[0]);
     out = duckdb_create_list_type(child);
     duckdb_destroy_logical_type(&child);
     return out;
-}
-
-static void
-name_print(const char *name, struct lh_buf *out)
-{
-    lh_buf_add_char(out, '"');
-    for (; *name; name++) {
-        if (*name == '"')
-            lh_buf_add_char(out, '"');
-        lh_buf_add_char(out, *name);
-    }
-    lh_buf_add_char(out, '"');
-}
-
-void
-convert_type_print(const struct convert_type *t, struct lh_buf *out)
-{
-    if (t->kind == CONVERT_LIST) {
-        convert_type_print(&t->children[0], out);
-        lh_buf_add_cstr(out, "[]");
-        return;
-    }
-    if (t->kind != CONVERT_STRUCT) {
-        lh_buf_add_cstr(out, plain_types[t->kind].name);
-        return;
-    }
-    lh_buf_add_cstr(out, "STRUCT(");
-    for (size_t i = 0; i < t->child_count; i++) {
-        lh_buf_add_cstr(out, i > 0 ? ", " : "");
-        name_print(t->names[i], out);
-        lh_buf_add_char(out, ' ');
-        convert_type_print(&t->children[i], out);
-    }
-    lh_buf_add_char(out, ')');
 }
 
 /* ---- NULL ---- */
@@ -177,7 +140,7 @@ static bool
 text_write(const struct convert_type *t, const struct csv_dialect *dialect,
            struct convert_column_out *out, size_t row, const struct record_field *f)
 {
-    if (t->is_unseen || (f->kind == FIELD_JSON_NESTED && !t->is_raw))
+    if (t->is_unseen || (f->kind == FIELD_JSON_NESTED && !t->is_raw && !t->is_any))
         return false;
     convert_text_write(dialect, t->is_raw, out, row, f);
     return true;

@@ -49,8 +49,8 @@ enum convert_kind {
 
 struct convert_type {
     enum convert_kind kind;
-    bool is_raw; /* TEXT: JSON text with its quotes, because objects or arrays are among the values
-                  */
+    bool is_raw;       /* TEXT: strings keep their quotes, since objects are among the values */
+    bool is_any;       /* TEXT that the caller asked for: whatever comes is taken */
     bool is_unseen;    /* no value was seen: any value calls for another look */
     unsigned spelling; /* BOOL: its bit of canonical_mask */
     int32_t zone;      /* TIMESTAMPTZ */
@@ -65,7 +65,6 @@ void convert_type_resolve(const struct guess *g, struct convert_type *out, struc
 bool convert_type_fits(const struct guess *g, lh_str type_name, struct convert_type *out);
 
 duckdb_logical_type convert_type_logical(const struct convert_type *t); /* caller destroys */
-void convert_type_print(const struct convert_type *t, struct lh_buf *out);
 
 /* Where plain values of one column go in the chunk at hand. */
 struct convert_column_out {
