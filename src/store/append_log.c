@@ -151,21 +151,25 @@ record_check(const struct lh_append_log *log, lh_str record, struct lh_error *er
     return LH_OK;
 }
 
-/* Takes the record into the batch that is filling. Under the lock. */
-static lh_status
-record_enter(struct lh_append_log *log, lh_str record, bool is_awaited, struct batch **out,
-             struct lh_error *err)
+/* Takes the record into the batch that is filling; NULL when too many wait. Under the lock. */
+static struct batch *
+record_enter(struct lh_append_log *log, lh_str record, bool is_awaited)
 {
     if (log->lock.stats.waiting >= log->queue_max)
-        return lh_fail(err, LH_BUSY, "log.queue_full", "%zu records wait to be written to %s",
-                       log->queue_max, log->prefix);
+        return NULL;
     if (!log->lock.last || !batch_has_room(log->lock.last, record))
         queue_push(log, batch_new(log));
     batch_add(log->lock.last, record, is_awaited);
     waiting_change(log, 1);
-    *out = log->lock.last;
     pthread_cond_signal(&log->lock.work);
-    return LH_OK;
+    return log->lock.last;
+}
+
+static lh_status
+fail_full(const struct lh_append_log *log, struct lh_error *err)
+{
+    return lh_fail(err, LH_BUSY, "log.queue_full", "%zu records wait to be written to %s",
+                   log->queue_max, log->prefix);
 }
 
 /* The call may end before the batch is written; the record may then be in the log or not. */
@@ -194,7 +198,9 @@ lh_append_log_add(struct lh_append_log *log, struct lh_call *call, lh_str record
     LH_TRY(lh_call_check(call, err));
     LH_TRY(record_check(log, record, err));
     LH_AUTO_LOCK(&log->lock.mutex);
-    LH_TRY(record_enter(log, record, true, &b, err));
+    b = record_enter(log, record, true);
+    if (!b)
+        return fail_full(log, err);
     b->refs++;
     status = batch_await(log, call, b, err);
     batch_unref(b);
@@ -204,11 +210,9 @@ lh_append_log_add(struct lh_append_log *log, struct lh_call *call, lh_str record
 lh_status
 lh_append_log_add_async(struct lh_append_log *log, lh_str record, struct lh_error *err)
 {
-    struct batch *b;
-
     LH_TRY(record_check(log, record, err));
     LH_AUTO_LOCK(&log->lock.mutex);
-    return record_enter(log, record, false, &b, err);
+    return record_enter(log, record, false) ? LH_OK : fail_full(log, err);
 }
 
 /* ---- writing ---- */

@@ -198,7 +198,7 @@ step_or_make(int folder_fd, const char *name, bool *is_made)
 static int
 make_by_steps(struct local_bucket *b, struct local_parent *p)
 {
-    LH_AUTO_FD folder = openat(b->root_fd, ".", FOLDER_FLAGS);
+    int folder = openat(b->root_fd, ".", FOLDER_FLAGS);
     char *name = p->path;
 
     while (folder >= 0 && name < p->leaf) {
@@ -216,9 +216,7 @@ make_by_steps(struct local_bucket *b, struct local_parent *p)
         name = slash + 1;
         errno = saved;
     }
-    int found = folder;
-    folder = -1; /* ours no longer */
-    return found;
+    return folder;
 }
 
 /* ENOENT while making: somebody removed, as empty, a folder that we had just stepped into. */

@@ -376,7 +376,7 @@ local_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l, s
     w->b = local_of(b);
     w->call = call;
     w->lister = l;
-    lh_buf_init(&w->key, 2 * LOCAL_PATH_MAX);
+    lh_buf_init(&w->key, (size_t)2 * LOCAL_PATH_MAX);
     if (walk_start(w))
         status = folder_walk(w, err);
     lh_buf_fini(&w->key);

@@ -110,6 +110,7 @@ store_meta_encode(const struct store_meta *m, uint8_t out[STORE_META_BYTES_MAX])
 static bool
 type_decode(lh_bytes *in, uint64_t number, uint64_t length, struct store_meta *m)
 {
+    memset(m->content_type, 0, sizeof(m->content_type));
     if (number >= KNOWN_TYPES || (number != 0 && length != 0))
         return false;
     if (number != 0)

@@ -510,7 +510,7 @@ lh_status
 lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
                     struct lh_error *err)
 {
-    LH_AUTO_CHARS fallback = NULL;
+    LH_AUTO_CHARS ours = lh_asprintf("%s/buckets/%s", s->data_dir, spec->name);
     struct lh_bucket_spec exact = *spec;
     char real[PATH_MAX];
     struct lh_bucket *b;
@@ -521,9 +521,7 @@ lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bu
         return lh_fail(err, LH_UNSUPPORTED, "store.backend",
                        "the backend '%.80s' was asked for; there is: local", spec->backend);
     LH_TRY(bucket_absent_check(s, call, spec->name, err));
-    if (!spec->root || !*spec->root)
-        fallback = lh_asprintf("%s/buckets/%s", s->data_dir, spec->name);
-    LH_TRY(root_make(s, fallback ? fallback : spec->root, real, err));
+    LH_TRY(root_make(s, spec->root && *spec->root ? spec->root : ours, real, err));
     exact.root = real;
     status = record_put(s, call, &exact, err);
     if (status == LH_CONFLICT)

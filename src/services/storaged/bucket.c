@@ -68,7 +68,7 @@ storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body, 
                    struct lh_error *err)
 {
     struct lh_json_writer w = lh_json_writer_over(out);
-    struct lh_bucket_spec spec;
+    struct lh_bucket_spec spec = {0};
 
     LH_TRY(spec_read(body, &call->arena, &spec, err));
     LH_TRY(lh_store_bucket_add(s->env->store, call, &spec, err));

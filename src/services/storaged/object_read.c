@@ -294,7 +294,7 @@ page_print(const struct lh_object_list *page, struct lh_buf *out)
         entry_print(&w, &page->items[i]);
     lh_json_array_end(&w);
     if (page->has_more) {
-        LH_AUTO_BUF(cursor, 2 * LH_KEY_MAX);
+        LH_AUTO_BUF(cursor, (size_t)2 * LH_KEY_MAX);
         lh_hex_encode(&cursor, lh_str_bytes(lh_str_of(page->items[page->count - 1].key)));
         lh_json_set_str(&w, "next_cursor", lh_buf_str(&cursor));
     }
