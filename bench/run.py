@@ -138,7 +138,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
                 a, b = statistics.median(ours) * 1e3, statistics.median(peer) * 1e3
                 limit = b * 1.05 + 1
                 self.report(f"{label} over 500,000 workers through POST /v1/sql", f"{a:.2f} ms",
-                            f"open DuckDB connection {b:.2f} ms", f"+{a - b:.2f} ms", "≤ +1 ms and 5 %", a <= limit)
+                            f"open DuckDB connection {b:.2f} ms", f"{a - b:+.2f} ms", "≤ +1 ms and 5 %", a <= limit)
             for label, accept in (("Arrow", "application/vnd.apache.arrow.stream"), ("CSV", "text/csv")):
                 sql = "SELECT * FROM {t} UNION ALL SELECT * FROM {t}"
                 ours, peer = [], []

@@ -66,33 +66,72 @@ has_bounds(const char *type)
     return true;
 }
 
-/* A bound counts only when every row group that has values gives one. */
-static void
-bound_print(struct lh_buf *sql, const char *which, const char *type, const char *name)
+/* The place of `type` among `types`, where equal types share one. */
+static size_t
+type_place(const char **types, size_t *count, const char *type)
 {
-    lh_buf_printf(sql,
-                  "CASE WHEN bool_and(stats_%s_value IS NOT NULL OR stats_null_count = num_values) "
-                  "FILTER (path_in_schema = ",
-                  which);
-    engine_quote_literal(sql, lh_str_of(name));
-    lh_buf_printf(sql,
-                  ") THEN CAST(%s(TRY_CAST(stats_%s_value AS %s)) FILTER (path_in_schema = ", which,
-                  which, type);
-    engine_quote_literal(sql, lh_str_of(name));
-    lh_buf_add_cstr(sql, ") AS VARCHAR) END, ");
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(types[i], type) == 0)
+            return i;
+    types[*count] = type;
+    return (*count)++;
+}
+
+/*
+ * One row for each path of the footers: whether its bounds count (only when every row group that
+ * has values gives them), its nulls, and the bounds as each type that occurs. Grouped, not filtered
+ * for each column: that took time and memory by the square of the columns, gigabytes for a few
+ * hundred.
+ */
+static void
+statistics_print(struct lh_buf *sql, const char *const *types, size_t count)
+{
+    lh_buf_add_cstr(sql,
+                    "SELECT path_in_schema, CAST(coalesce(sum(stats_null_count), 0) AS BIGINT), "
+                    "bool_and(stats_min_value IS NOT NULL OR stats_null_count = num_values), "
+                    "bool_and(stats_max_value IS NOT NULL OR stats_null_count = num_values)");
+    for (size_t i = 0; i < count; i++)
+        lh_buf_printf(sql,
+                      ", CAST(min(TRY_CAST(stats_min_value AS %s)) AS VARCHAR), "
+                      "CAST(max(TRY_CAST(stats_max_value AS %s)) AS VARCHAR)",
+                      types[i], types[i]);
+    lh_buf_add_cstr(sql, " FROM parquet_metadata(");
+}
+
+/* Columns and paths come in much the same order, so the search goes on from the last find. */
+static struct lh_convert_column *
+column_find(struct lh_convert_result *out, const char *path, size_t *from)
+{
+    for (size_t n = 0; n < out->column_count; n++) {
+        size_t i = (*from + n) % out->column_count;
+        if (strcmp(out->columns[i].name, path) != 0)
+            continue;
+        *from = i + 1;
+        return &out->columns[i];
+    }
+    return NULL;
 }
 
 static void
-column_print(struct lh_buf *sql, const struct lh_convert_column *column)
+statistics_take(struct lh_convert_result *out, duckdb_result *r, const char **types,
+                size_t type_count)
 {
-    lh_buf_add_cstr(sql, "CAST(coalesce(sum(stats_null_count) FILTER (path_in_schema = ");
-    engine_quote_literal(sql, lh_str_of(column->name));
-    lh_buf_add_cstr(sql, "), 0) AS BIGINT), ");
-    if (has_bounds(column->type)) {
-        bound_print(sql, "min", column->type, column->name);
-        bound_print(sql, "max", column->type, column->name);
-    } else {
-        lh_buf_add_cstr(sql, "NULL, NULL, ");
+    size_t from = 0;
+
+    for (idx_t row = 0; row < duckdb_row_count(r); row++) {
+        LH_AUTO_ARENA(arena);
+        const char *path = cell_text(&arena, r, 0, row);
+        struct lh_convert_column *column = path ? column_find(out, path, &from) : NULL;
+        if (!column)
+            continue; /* inside a nested column */
+        column->null_count = (uint64_t)duckdb_value_int64(r, 1, row);
+        if (!has_bounds(column->type))
+            continue;
+        size_t place = type_place(types, &type_count, column->type);
+        if (duckdb_value_boolean(r, 2, row))
+            column->min = cell_text(&out->arena, r, 4 + 2 * place, row);
+        if (duckdb_value_boolean(r, 3, row))
+            column->max = cell_text(&out->arena, r, 5 + 2 * place, row);
     }
 }
 
@@ -101,22 +140,19 @@ statistics_read(struct engine_connection *c, const char *const *uris, size_t cou
                 struct lh_convert_result *out, struct lh_error *err)
 {
     LH_AUTO_BUF(sql, SQL_MAX);
+    const char **types = lh_arena_array(&out->arena, out->column_count + 1, sizeof(*types));
+    size_t type_count = 0;
     duckdb_result r;
 
-    lh_buf_add_cstr(&sql, "SELECT ");
     for (size_t i = 0; i < out->column_count; i++)
-        column_print(&sql, &out->columns[i]);
-    lh_buf_add_cstr(&sql, "0 FROM parquet_metadata(");
+        if (has_bounds(out->columns[i].type))
+            (void)type_place(types, &type_count, out->columns[i].type);
+    statistics_print(&sql, types, type_count);
     footer_list_print(&sql, uris, count);
-    lh_buf_add_char(&sql, ')');
+    lh_buf_add_cstr(&sql, ") GROUP BY path_in_schema ORDER BY min(column_id)");
     LH_TRY(lh_buf_check(&sql, "the statement", err));
     LH_TRY(engine_run(c, lh_buf_cstr(&sql), &r, err));
-    for (size_t i = 0; i < out->column_count; i++) {
-        struct lh_convert_column *column = &out->columns[i];
-        column->null_count = (uint64_t)duckdb_value_int64(&r, i * 3, 0);
-        column->min = cell_text(&out->arena, &r, i * 3 + 1, 0);
-        column->max = cell_text(&out->arena, &r, i * 3 + 2, 0);
-    }
+    statistics_take(out, &r, types, type_count);
     duckdb_destroy_result(&r);
     return LH_OK;
 }

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -291,6 +292,18 @@ class Size(IngestCase):
         self.assertEqual(body["rows"], rows)
         self.assertEqual(self.lake.rows("SELECT count(*), sum(n), min(id), max(id) FROM big"),
                          [[rows, rows * 12345, "0000000", "%07d" % (rows - 1)]])
+
+
+    def test_a_wide_file_costs_no_more_than_its_columns(self):
+        columns = 400
+        data = (",".join(f"c{i}" for i in range(columns)) + "\n" + ",".join("1" for _ in range(columns)) + "\n").encode()
+        body = self.lake.ingest("wide", data, format="csv")
+        self.assertEqual(len(body["columns"]), columns)
+        self.assertEqual(self.lake.rows("SELECT c0 + c399 FROM wide"), [[2]])
+        for name, process in self.lake.processes.items():
+            with open(f"/proc/{process.popen.pid}/status") as f:
+                peak = int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) * 1024
+            self.assertLess(peak, 1 << 30, name)
 
 
 if __name__ == "__main__":
