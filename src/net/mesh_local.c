@@ -124,12 +124,13 @@ request_build(struct lh_call *call, const struct lh_mesh_request *from, struct l
 static lh_status
 answer_check(struct memory_sink *m, struct lh_error *err)
 {
-    lh_bytes bytes = lh_bytes_of(m->body->data + m->start, m->body->len - m->start);
+    lh_str text = lh_buf_str(m->body);
     lh_status status;
 
     if (m->status < 400)
         return LH_OK;
-    status = lh_problem_decode(m->status, bytes, err);
+    text = lh_str_slice(text, m->start, text.len);
+    status = lh_problem_decode(m->status, lh_str_bytes(text), err);
     m->body->len = m->start;
     return status;
 }
