@@ -63,11 +63,27 @@ spec_read(const json_t *body, struct lh_arena *arena, struct lh_bucket_spec *spe
     return LH_OK;
 }
 
+/* As it was recorded: with the folder that it really got. */
+struct one_bucket {
+    struct lh_json_writer w;
+    const char *name;
+};
+
+static void
+bucket_print_named(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
+{
+    struct one_bucket *one = self;
+
+    (void)b;
+    if (strcmp(spec->name, one->name) == 0)
+        spec_print(&one->w, spec);
+}
+
 lh_status
 storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body, struct lh_buf *out,
                    struct lh_error *err)
 {
-    struct lh_json_writer w = lh_json_writer_over(out);
+    struct one_bucket one = {.w = lh_json_writer_over(out)};
     struct lh_bucket_spec spec = {0};
 
     LH_TRY(spec_read(body, &call->arena, &spec, err));
@@ -77,8 +93,8 @@ storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body, 
                                                      .action = "bucket.added",
                                                      .bucket = lh_str_of(spec.name)},
                              err));
-    spec_print(&w, &spec);
-    return LH_OK;
+    one.name = spec.name;
+    return lh_store_buckets(s->env->store, call, bucket_print_named, &one, err);
 }
 
 lh_status

@@ -55,6 +55,9 @@ probe_all(struct storage *s, struct lh_call *call, struct lh_buf *out, struct lh
     LH_TRY(lh_store_buckets(s->env->store, call, bucket_probe_print, &p, err));
     lh_json_array_end(&p.w);
     lh_json_object_end(&p.w);
+    /* A probe that was broken off tells of its caller, not of the buckets: nobody else may get it.
+     */
+    LH_TRY(lh_call_check(call, err));
     return lh_buf_check(out, "the health of the buckets", err);
 }
 

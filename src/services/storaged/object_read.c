@@ -13,7 +13,6 @@
 #include "net/condition.h"
 #include "services/storaged/storage.h"
 
-#define PROVE_FIRST_MAX ((uint64_t)1 << 30)
 #define STEP_BYTES ((size_t)256 << 10)
 #define LIST_LIMIT_MAX 1000
 #define LIST_BYTES_MAX ((size_t)64 << 20)
@@ -169,13 +168,15 @@ send_by_reading(struct lh_reader_at *r, struct lh_call *call, const struct lh_ob
 }
 
 static lh_status
-send_range(struct lh_reader_at *r, struct lh_call *call, const struct lh_object_info *info,
-           const struct object_range *range, struct lh_response *res, struct lh_error *err)
+send_range(const struct storage *s, struct lh_reader_at *r, struct lh_call *call,
+           const struct lh_object_info *info, const struct object_range *range,
+           struct lh_response *res, struct lh_error *err)
 {
     LH_AUTO_FD fd = -1;
     int given;
 
-    if (range->length <= PROVE_FIRST_MAX || lh_reader_at_is_proven(r, range->from, range->length))
+    if (range->length <= s->prove_first_max ||
+        lh_reader_at_is_proven(r, range->from, range->length))
         LH_TRY(lh_reader_at_file(r, call, range->from, range->length, &fd, err));
     if (fd < 0)
         return send_by_reading(r, call, info, range, res, err);
@@ -231,7 +232,7 @@ storage_object_get(struct storage *s, struct lh_call *call, const struct lh_requ
     if (c == LH_CONDITION_NOT_MODIFIED)
         return not_modified(res, &info, err);
     LH_TRY(range_read(req, res, &info, &range, err));
-    return send_range(r, call, &info, &range, res, err);
+    return send_range(s, r, call, &info, &range, res, err);
 }
 
 /* ---- lists ---- */

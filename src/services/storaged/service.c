@@ -4,6 +4,9 @@
 #include "base/thread.h"
 #include "services/storaged/storage.h"
 
+/* A pass over so much, from the page cache, delays the first byte by a fraction of a second. */
+#define PROVE_FIRST_MAX ((uint64_t)1 << 30)
+
 static lh_status
 storaged_start(const struct lh_env *env, void **self, struct lh_error *err)
 {
@@ -11,6 +14,7 @@ storaged_start(const struct lh_env *env, void **self, struct lh_error *err)
 
     (void)err;
     s->env = env;
+    s->prove_first_max = PROVE_FIRST_MAX;
     pthread_mutex_init(&s->health.mutex, NULL);
     lh_cond_init(&s->health.done);
     *self = s;

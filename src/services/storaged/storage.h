@@ -12,6 +12,7 @@
 
 struct storage {
     const struct lh_env *env;
+    uint64_t prove_first_max; /* larger answers are proven on the way when they are not yet */
     struct {
         pthread_mutex_t mutex;
         pthread_cond_t done;

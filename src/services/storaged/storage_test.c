@@ -575,14 +575,11 @@ a_damaged_object_is_told_by_name_and_can_be_replaced(void **state)
     assert_int_equal(again.status, 200);
 }
 
-static void
-a_large_object_streams_through(void **state)
+static char *
+large_put(struct house *h, size_t size)
 {
-    struct house *h = *state;
-    size_t size = (size_t)5 << 20;
-    LH_AUTO_CHARS bytes = lh_alloc(size);
+    char *bytes = lh_alloc(size);
     AUTO_ANSWER(p);
-    AUTO_ANSWER(g);
 
     for (size_t i = 0; i < size; i++)
         bytes[i] = (char)(i * 7 + i / 251);
@@ -591,6 +588,53 @@ a_large_object_streams_through(void **state)
             .method = LH_PUT, .path = OBJECTS "big", .body = lh_bytes_of(bytes, size)},
         &p);
     assert_int_equal(p.status, 201);
+    return bytes;
+}
+
+static void
+what_is_too_large_to_prove_first_is_proven_on_the_way(void **state)
+{
+    struct house *h = *state;
+    size_t size = ((size_t)3 << 20) + 17;
+    LH_AUTO_CHARS bytes = large_put(h, size);
+    char path[PATH_MAX];
+    AUTO_ANSWER(whole);
+    AUTO_ANSWER(part);
+    AUTO_ANSWER(broken);
+    AUTO_ANSWER(early);
+    int fd;
+
+    ((struct storage *)h->service)->prove_first_max = 1000;
+    get(h, OBJECTS "big", "", "", &whole);
+    assert_false(whole.used_file);
+    assert_int_equal(whole.body.len, size);
+    assert_memory_equal(whole.body.data, bytes, size);
+    get(h, OBJECTS "big", "Range", "bytes=100-2000000", &part);
+    assert_int_equal(part.status, 206);
+    assert_memory_equal(part.body.data, bytes + 100, 1999901);
+
+    (void)snprintf(path, sizeof(path), "%s/primary/big", h->data);
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "X", 1, 2000000), 1);
+    close(fd);
+    /* Begun, then cut off where the damage is: never a byte of the damaged block. */
+    get(h, OBJECTS "big", "", "", &broken);
+    assert_int_equal(broken.status, 200);
+    assert_int_equal(broken.outcome, LH_CORRUPT);
+    assert_true(broken.body.len <= 2000000 - 2000000 % 65536);
+    /* Damage in the first step is a whole answer of its own. */
+    get(h, OBJECTS "big", "Range", "bytes=2000000-2100000", &early);
+    assert_int_equal(early.status, 500);
+}
+
+static void
+a_large_object_streams_through(void **state)
+{
+    struct house *h = *state;
+    size_t size = (size_t)5 << 20;
+    LH_AUTO_CHARS bytes = large_put(h, size);
+    AUTO_ANSWER(g);
+
     get(h, OBJECTS "big", "", "", &g);
     assert_int_equal(g.body.len, size);
     assert_memory_equal(g.body.data, bytes, size);
@@ -692,6 +736,7 @@ buckets_come_and_go(void **state)
 
     bucket_post(h, "{\"name\":\"second\",\"backend\":\"local\"}", &added);
     assert_int_equal(added.status, 201);
+    assert_non_null(strstr(lh_buf_cstr(&added.body), "/buckets/second\""));
     bucket_post(h, "{\"name\":\"second\"}", &again);
     assert_int_equal(again.status, 409);
     put(h, "/v1/storage/buckets/second/objects/k", "1", &p);
@@ -817,6 +862,7 @@ main(void)
         house_test(what_cannot_be_put_is_refused),
         house_test(too_much_is_refused_before_it_comes),
         house_test(a_damaged_object_is_told_by_name_and_can_be_replaced),
+        house_test(what_is_too_large_to_prove_first_is_proven_on_the_way),
         house_test(a_large_object_streams_through),
         house_test(whoever_is_held_to_a_profile_sees_no_files_of_services),
         house_test(lists_go_on_from_a_cursor),
