@@ -368,7 +368,6 @@ static bool
 code_is_before_connection(CURLcode code)
 {
     return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-           code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
            code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION;
 }
 
@@ -382,7 +381,8 @@ code_fail(struct transfer *t, CURLcode code, struct lh_error *err)
         lh_error_copy(err, &t->err);
         return t->err.status;
     }
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+    /* curl says "unsupported protocol" also of an answer that is no HTTP. */
+    if (!t->answer->was_sent && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL))
         return lh_fail(err, LH_INVALID, "net.url", "\"%s\" is not an http or https URL", url);
     if (code_is_before_connection(code) || !t->answer->was_sent)
         return lh_fail(err, LH_UNAVAILABLE, "net.connect", "cannot connect to %s: %s", url, detail);
@@ -412,6 +412,9 @@ transfer_do(struct transfer *t, struct lh_error *err)
     status = transfer_run(t, &result, err);
     t->answer->was_sent = request_was_sent(t);
     curl_multi_remove_handle(t->handle->multi, t->handle->easy);
+    /* A connection that ends inside the head is an answer to curl, but not to us. */
+    if (status == LH_OK && result == CURLE_OK && !t->is_head_whole)
+        result = CURLE_GOT_NOTHING;
     if (status == LH_OK && result != CURLE_OK)
         status = code_fail(t, result, err);
     return status;
