@@ -110,13 +110,38 @@ own_folder_open(struct local_bucket *b, struct lh_error *err)
     return abilities_find(b, err);
 }
 
+/* Nothing in a bucket is durable while the folders above it are not. Some of these we may pass but
+ * not open. */
+static lh_status
+folders_above_sync(const char *root, struct lh_error *err)
+{
+    LH_AUTO_CHARS path = lh_strdup(root);
+    LH_AUTO_ERROR(why);
+
+    for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
+        *slash = '\0';
+        if (lh_dir_sync(path, &why) != LH_OK && why.status != LH_DENIED) {
+            lh_error_copy(err, &why);
+            return why.status;
+        }
+    }
+    return LH_OK;
+}
+
+static lh_status
+root_make(const char *root, struct lh_error *err)
+{
+    LH_TRY(lh_dir_make(root, 0777, err));
+    return folders_above_sync(root, err);
+}
+
 static lh_status
 root_open(struct local_bucket *b, struct lh_error *err)
 {
     struct stat st;
 
     if (stat(b->root, &st) != 0)
-        LH_TRY(lh_dir_make(b->root, 0777, err));
+        LH_TRY(root_make(b->root, err));
     b->root_fd = open(b->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->root_fd < 0 || fstat(b->root_fd, &st) != 0)
         return lh_fail_errno(err, errno, "cannot open the folder %s of bucket '%s'", b->root,
