@@ -27,7 +27,11 @@ candidate_cmp(const void *a, const void *b)
 {
     const struct ann_candidate *x = a, *y = b;
 
-    if (x->distance != y->distance)
+    /* A NaN, which only a crafted file brings about, is farther than all. */
+    bool x_nan = x->distance != x->distance, y_nan = y->distance != y->distance;
+    if (x_nan != y_nan)
+        return x_nan ? 1 : -1;
+    if (x->distance < y->distance || x->distance > y->distance)
         return x->distance < y->distance ? -1 : 1;
     return x->node < y->node ? -1 : x->node > y->node;
 }

@@ -405,6 +405,20 @@ column_copy(struct lh_ann *ann, size_t column, const void *from, size_t bytes)
         memcpy(ann->region[column].base, from, bytes);
 }
 
+/* Links of a crafted file may lead anywhere; from here on they are used without looking. */
+static void
+links_copy(uint32_t *to, const uint32_t *from, size_t lists, uint32_t width, size_t nodes)
+{
+    for (size_t l = 0; l < lists; l++, to += width, from += width) {
+        size_t count = 0;
+        for (size_t i = 0; i < width; i++)
+            if (from[i] < nodes)
+                to[count++] = from[i];
+        while (count < width)
+            to[count++] = ANN_NODE_NONE;
+    }
+}
+
 static void
 columns_copy(struct lh_ann *ann, const struct ann_view *from, size_t n)
 {
@@ -414,16 +428,18 @@ columns_copy(struct lh_ann *ann, const struct ann_view *from, size_t n)
     column_copy(ann, ANN_COLUMN_FINE, from->fine.base, n * w[ANN_COLUMN_FINE]);
     column_copy(ann, ANN_COLUMN_FACTOR, from->factor, n * w[ANN_COLUMN_FACTOR]);
     column_copy(ann, ANN_COLUMN_FINE_MUL, from->fine_mul, n * w[ANN_COLUMN_FINE_MUL]);
-    column_copy(ann, ANN_COLUMN_LINK, from->link, n * w[ANN_COLUMN_LINK]);
+    links_copy(ann->grown.link, from->link, n, ann->degree, n);
     column_copy(ann, ANN_COLUMN_LABEL, from->label, n * w[ANN_COLUMN_LABEL]);
     column_copy(ann, ANN_COLUMN_UPPER, from->upper, n * w[ANN_COLUMN_UPPER]);
     column_copy(ann, ANN_COLUMN_TWIN, from->twin, n * w[ANN_COLUMN_TWIN]);
     column_copy(ann, ANN_COLUMN_LEVEL, from->level, n * w[ANN_COLUMN_LEVEL]);
-    column_copy(ann, ANN_COLUMN_UPPER_LINK, from->upper_link,
-                from->upper_lists * w[ANN_COLUMN_UPPER_LINK]);
+    links_copy(ann->grown.upper_link, from->upper_link, from->upper_lists, ann->degree_upper, n);
     for (size_t i = 0; i < n; i++)
         ann->grown.row[i] = from->floats + i * ann->model.dim;
     memset(ann->grown.state, ANN_LIVE, n);
+    for (size_t i = 0; i < n; i++)
+        if (from->twin[i] != ANN_NODE_NONE)
+            ann->grown.state[from->twin[i]] |= ANN_TWIN;
 }
 
 static void
