@@ -31,6 +31,10 @@ ann_ladder_ef(const struct lh_ann *ann, float min_recall, size_t k)
         wanted += (1 - wanted) * RECALL_MARGIN;
     while (step + 1 < ANN_LADDER_STEPS && recall[step] < wanted)
         step++;
+    /* Before it is measured: the longest vectors are everybody's neighbours, and walks crowd there.
+     */
+    if (ladder == NULL && ann->model.metric == LH_ANN_INNER_PRODUCT)
+        step = step + 3 < ANN_LADDER_STEPS ? step + 3 : ANN_LADDER_STEPS - 1;
     /* Beyond the k it was measured with, each further neighbour asks for one more candidate. */
     return k > ANN_LADDER_K ? WIDTHS[step] + (k - ANN_LADDER_K) : WIDTHS[step];
 }

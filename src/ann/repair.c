@@ -34,7 +34,7 @@ has_live_twin(const struct ann_view *v, uint32_t node)
     return false;
 }
 
-/* A node that living twins hang on stays a bridge until they are gone. */
+/* Not while a twin is being written that may hang on the node in a moment. */
 static bool
 node_mark(const struct ann_view *v, uint32_t node)
 {
@@ -44,6 +44,30 @@ node_mark(const struct ann_view *v, uint32_t node)
         __atomic_fetch_or(&v->state[node], ANN_SWEPT, __ATOMIC_ACQ_REL);
     ann_spin_unlock(v, node);
     return is_free;
+}
+
+/* Gives a removed node the id of a living twin: the vector is the same, so the node lives on in the
+ * graph under that id, and it is the twin whose slot comes back. */
+static bool
+node_revive(struct lh_ann *ann, uint32_t node)
+{
+    struct ann_view *v = &ann->grown;
+    LH_AUTO_LOCK(&ann->ids_lock);
+    uint32_t twin = __atomic_load_n(&v->twin[node], __ATOMIC_ACQUIRE);
+    struct ann_idtable *old;
+
+    if (ann_state_of(v, node) & ANN_TWIN)
+        return false;
+    while (twin != ANN_NODE_NONE && !(ann_state_of(v, twin) & ANN_LIVE))
+        twin = __atomic_load_n(&v->twin[twin], __ATOMIC_ACQUIRE);
+    if (twin == ANN_NODE_NONE)
+        return false;
+    uint64_t id = v->label[twin];
+    __atomic_store_n(&v->label[node], id, __ATOMIC_RELEASE);
+    __atomic_fetch_xor(&v->state[node], ANN_LIVE | ANN_DEAD, __ATOMIC_ACQ_REL);
+    (void)ann_idmap_put(&ann->ids, v->label, ann->slots, id, node, &old);
+    ann_node_kill(ann, twin);
+    return true;
 }
 
 static void
@@ -58,6 +82,8 @@ batch_mark(struct lh_ann *ann)
     }
     r->batch.count = 0;
     for (size_t i = 0; i < all.count; i++) {
+        if (node_revive(ann, all.node[i]))
+            continue;
         if (node_mark(&ann->grown, all.node[i])) {
             ann_free_list_push(&r->batch, all.node[i]);
             continue;
@@ -313,8 +339,9 @@ ann_repair_all(struct lh_ann *ann)
     struct ann_repair *r = &ann->repair;
     LH_AUTO_LOCK(&r->mutex);
 
-    /* What is under way ends first; then one sweep takes everything that is removed by now. */
-    for (int sweeps = r->phase == ANN_REPAIR_IDLE ? 1 : 2; sweeps > 0; sweeps--)
+    /* What is under way ends first; one sweep takes everything that is removed by now, and another
+     * the twins whose ids went to the nodes that they hung on. */
+    for (int sweeps = r->phase == ANN_REPAIR_IDLE ? 2 : 3; sweeps > 0; sweeps--)
         do {
             while (!phase_step(ann, UINT32_MAX) && r->phase != ANN_REPAIR_IDLE)
                 sched_yield();

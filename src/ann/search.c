@@ -18,7 +18,7 @@
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
 #define EXACT_SHARE 0.03   /* measured: below, scanning all that match beats walking among them */
 #define BRIDGE_SHARE 0.9   /* from here on nearly every neighbour matches */
-#define FILTERED_EF_MIN 48 /* paths through a filter are rougher, so the walk is wider */
+#define FILTERED_EF_MIN 96 /* paths through a filter are rougher, so the walk is wider */
 #define RERANK_MORE 6      /* candidates that get floats, beyond k and a quarter of k */
 
 struct search {
