@@ -16,6 +16,9 @@
 
 #define POLL_STEP_MS 20
 #define CONNECT_MS 5000
+/* Below the idle time of our own servers, so that a request does not meet a connection just being
+ * closed. */
+#define KEPT_SECONDS 30L
 #define ANSWER_MAX ((size_t)64 << 20)
 #define HEADERS_MAX 128
 #define BUFFER_BYTES (256L << 10)
@@ -310,6 +313,7 @@ options_set(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

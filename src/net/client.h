@@ -3,11 +3,13 @@
  *
  * One client object is shared by all threads; each request takes an idle handle of the pool
  * (keep-alive) or makes one, up to a limit per origin. The deadline and the cancel flag of the call
- * end a transfer at once.
+ * end a transfer within milliseconds. Only http and https are spoken, TLS is verified, redirects
+ * are answers like others, and proxies named in the environment are not used.
  *
  * Fails    UNAVAILABLE "net.connect" | "net.reset" (was_sent tells whether the peer may have
- * acted), TIMEOUT, CANCELED, TOO_BIG for an answer past the given limit. An HTTP error status is
- * not a failure here: see `status`.
+ *          acted), TIMEOUT, CANCELED, TOO_BIG for an answer past the given limit, and whatever
+ *          the body source or the answer sink failed with. An HTTP error status is not a failure
+ *          here: see `status`.
  */
 #ifndef LH_NET_CLIENT_H
 #define LH_NET_CLIENT_H
@@ -27,10 +29,8 @@ struct lh_client_request {
     lh_bytes body;
     struct lh_source *body_source; /* instead of body: streamed */
     size_t answer_max;             /* bytes of a buffered answer; 0: 64 MiB */
-    /* Instead of buffering: status, headers and bytes as they come, and the end when it was begun.
-     */
-    struct lh_sink *answer_sink;
-    int64_t connect_timeout_ms; /* 0: 5 s */
+    struct lh_sink *answer_sink;   /* instead of buffering; ended if it was begun */
+    int64_t connect_timeout_ms;    /* 0: 5 s */
 };
 
 struct lh_client_answer {

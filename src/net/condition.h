@@ -1,8 +1,9 @@
 /*
  * condition: Range and conditional header fields.
  *
- * Source   RFC 9110 13.1 (If-Match, If-None-Match, If-Range), 8.8.3 (ETag comparison), 14.1
- * and 14.2 (Range). Threads  pure functions.
+ * Source   RFC 9110 13.1 (If-Match, If-None-Match, If-Range), 8.8.3 (comparison of entity tags),
+ *          14.1 and 14.2 (Range).
+ * Threads  pure functions.
  */
 #ifndef LH_NET_CONDITION_H
 #define LH_NET_CONDITION_H

@@ -7,7 +7,8 @@
  * network thread that owns the connection closes it.
  *
  * Owns     the records. A record lives from open to close; its descriptor belongs to the network
- * thread. Threads  open, close and phase on network threads; sweep on the watcher's.
+ *          thread.
+ * Threads  open, close and phase on network threads; sweep on the watcher's.
  */
 #ifndef LH_NET_CONNECTION_H
 #define LH_NET_CONNECTION_H

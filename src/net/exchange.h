@@ -8,7 +8,8 @@
  *
  * Owns     its call (and with it the arena that holds the request), response, body and flow.
  * Threads  counted references: the connection's, the worker's, and for an instant the watcher's.
- * The request itself belongs to the network thread until it is dispatched, then to the worker.
+ *          The request itself belongs to the network thread until it is dispatched, then to the
+ *          worker.
  */
 #ifndef LH_NET_EXCHANGE_H
 #define LH_NET_EXCHANGE_H
@@ -94,7 +95,7 @@ void net_exchange_ref(struct net_exchange *x);
 void net_exchange_unref(struct net_exchange *x);
 void net_exchange_spares_free(struct lh_server *server);
 
-/* Reads head and route. A failure has not been answered yet. `*allow` as in lh_router_find. */
+/* Reads head and route. A failure has not been answered yet. */
 lh_status
 net_exchange_open(struct net_exchange *x, lh_str method, lh_str version, struct lh_error *err);
 /* The whole of a request that has its body or a source for it: guard, handler, answer, metrics. */

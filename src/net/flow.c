@@ -294,6 +294,17 @@ sink_begin(void *self, int status, const struct lh_header *headers, size_t count
     return LH_OK;
 }
 
+/* Not the deadline: that is for the work, and a slow reader is held to the progress rule. */
+static lh_status
+reader_check(struct net_flow *f, struct lh_error *err)
+{
+    if (f->state.is_gone)
+        return lh_fail(err, LH_CANCELED, "net.reset", "the client has closed the connection");
+    if (atomic_load_explicit(&f->call->is_canceled, memory_order_relaxed))
+        return lh_call_check(f->call, err);
+    return LH_OK;
+}
+
 static lh_status
 stream_step(struct net_flow *f, lh_bytes *rest, struct lh_error *err)
 {
@@ -313,9 +324,7 @@ stream_step(struct net_flow *f, lh_bytes *rest, struct lh_error *err)
         f->state.is_body_dropped = true;
         flow_resume_from(f, FLOW_FOR_ROOM);
     }
-    /* Not the deadline: that is for the work, and a slow reader is held to the progress rule. */
-    if (atomic_load_explicit(&f->call->is_canceled, memory_order_relaxed))
-        return lh_call_check(f->call, err);
+    LH_TRY(reader_check(f, err));
     return flow_wait(f, &f->writing, err);
 }
 
@@ -329,8 +338,7 @@ sink_write(void *self, lh_bytes bytes, struct lh_error *err)
         return lh_buf_check(&f->answer.whole, "the answer", err);
     }
     LH_AUTO_LOCK(&f->state.lock);
-    if (f->state.is_gone)
-        return lh_fail(err, LH_CANCELED, "net.reset", "the client has closed the connection");
+    LH_TRY(reader_check(f, err));
     while (bytes.len > 0)
         LH_TRY(stream_step(f, &bytes, err));
     return LH_OK;

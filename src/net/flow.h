@@ -19,8 +19,9 @@
  * through the window; a file that is the whole answer goes out by sendfile(2).
  *
  * Fails    the worker's calls: CANCELED "call.canceled" | "net.reset" (the client has gone),
- * TIMEOUT "call.deadline" (reading only) | "net.stalled" (too few bytes within stall_ms), TOO_BIG
- * "request.too_big". Threads  one network thread and one worker; net_flow_wake from anywhere.
+ *          TIMEOUT "call.deadline" (reading only) | "net.stalled" (too few bytes within stall_ms),
+ *          TOO_BIG "request.too_big", BUG "request.body_dropped".
+ * Threads  one network thread and one worker; net_flow_wake from anywhere.
  */
 #ifndef LH_NET_FLOW_H
 #define LH_NET_FLOW_H

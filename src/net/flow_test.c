@@ -20,7 +20,7 @@ static struct {
     char last_reason[64];
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool may_read;
+    atomic_bool may_read;
 } shop = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static uint8_t
@@ -207,6 +207,25 @@ send_file(void *service, struct lh_call *call, struct lh_request *req, struct lh
                                  err);
 }
 
+/* Answers one byte, then waits to be told to go on. */
+static lh_status
+trickle(void *service, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+        struct lh_error *err)
+{
+    lh_status status;
+
+    (void)service;
+    (void)req;
+    LH_TRY(lh_response_begin(res, 200, "text/event-stream", -1, err));
+    do {
+        status = lh_response_write(res, lh_str_bytes(LH_STR("x")), err);
+        atomic_fetch_add(&shop.started, 1);
+        while (status == LH_OK && lh_call_check(call, NULL) == LH_OK && !shop.may_read)
+            sched_yield();
+    } while (status == LH_OK);
+    return ended(status, err);
+}
+
 static const struct lh_route routes[] = {
     {LH_GET, "/produce", produce, LH_ROUTE_LONG, 0},
     {LH_PUT, "/consume", consume, LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
@@ -216,6 +235,7 @@ static const struct lh_route routes[] = {
     {LH_PUT, "/refuse-at-once", refuse_at_once, LH_ROUTE_STREAMS_BODY, 0},
     {LH_PUT, "/answer-early", answer_early, LH_ROUTE_STREAMS_BODY, 0},
     {LH_GET, "/file", send_file, LH_ROUTE_LONG, 0},
+    {LH_GET, "/trickle", trickle, LH_ROUTE_LONG, 0},
     {0},
 };
 
@@ -381,6 +401,20 @@ a_reader_that_leaves_stops_the_producer(void **state)
     int fd = get(*state, "/produce?bytes=100000000000");
 
     assert_true(hear(fd, some, sizeof(some)) > 0);
+    close(fd);
+    wait_for(atomic_load(&shop.ended) == 1);
+    assert_int_equal(atomic_load(&shop.last_status), LH_CANCELED);
+}
+
+static void
+every_write_leaves_at_once(void **state)
+{
+    LH_AUTO_BUF(heard, 1 << 16);
+    int fd;
+
+    shop_reset(false);
+    fd = get(*state, "/trickle");
+    hear_until(fd, &heard, "\r\n1\r\nx\r\n");
     close(fd);
     wait_for(atomic_load(&shop.ended) == 1);
     assert_int_equal(atomic_load(&shop.last_status), LH_CANCELED);
@@ -727,6 +761,7 @@ main(void)
         WITH_LAB(a_slow_reader_holds_the_producer_back),
         WITH_LAB(answers_of_every_length_arrive),
         WITH_LAB(a_reader_that_leaves_stops_the_producer),
+        WITH_LAB(every_write_leaves_at_once),
         cmocka_unit_test(a_reader_that_stalls_is_cut_off),
         WITH_LAB(files_arrive_by_any_way),
         WITH_LAB(a_file_may_follow_other_bytes),

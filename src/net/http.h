@@ -5,11 +5,15 @@
  * *source*, a response writes into a *sink*, and the server, the mesh and the tests each bring
  * their own. A handler either
  *
- *   - answers at once:   lh_response_json(res, 200, &buf) and the like, or returns a failing
- * status, which becomes application/problem+json; or
- *   - streams:           lh_response_begin(…), then lh_response_write(…) as often as it likes.
- * Writing blocks the worker while the client is slow (bounded by a window), and fails with CANCELED
- * when it has gone. A failure after begin cuts the connection, so that nobody takes half for whole.
+ *   answers at once   lh_response_json(res, 200, &buf) and the like, or returns a failing status,
+ *                     which becomes application/problem+json; or
+ *   streams           lh_response_begin(…), then lh_response_write(…) as often as it likes. Writing
+ *                     blocks the worker while the client is slow (bounded by a window) and fails
+ *                     with CANCELED when it has gone. A failure after begin cuts the connection,
+ *                     so that nobody takes half for whole.
+ *
+ * A streamed body is read to its end before a long answer begins: HTTP/1.1 is half duplex here
+ * (net/flow.h), and what is left of the body is given up when the answer outgrows its window.
  *
  * Source   RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 9457 (problem details).
  */
@@ -42,8 +46,7 @@ struct lh_header {
 
 /* ---- request ---- */
 
-/* Where body bytes come from. `read` blocks until at least one byte is there; *got 0 is the end of
- * the body. */
+/* Where body bytes come from. `read` blocks until at least one byte is there; *got 0 is the end. */
 struct lh_source {
     lh_status (*read)(void *self, void *to, size_t size, size_t *got, struct lh_error *err);
     void *self;
@@ -74,13 +77,12 @@ lh_str lh_request_param(const struct lh_request *r, const char *name);
 lh_str lh_request_query(const struct lh_request *r, const char *name);
 bool lh_request_has_query(const struct lh_request *r, const char *name);
 
-/* Query values by type: absent leaves *out; malformed is INVALID "request.query" naming the field.
- */
+/* Query values by type: absent leaves *out; malformed is INVALID "request.query". */
 lh_status lh_request_query_i64(const struct lh_request *r, const char *name, int64_t min,
                                int64_t max, int64_t *out, struct lh_error *err);
 lh_status lh_request_query_bool(const struct lh_request *r, const char *name, bool *out,
                                 struct lh_error *err);
-/* Refuses query parameters that are not in the NULL-ended list, naming the first. */
+/* INVALID "request.query_unknown" for the first parameter that is not in the NULL-ended list. */
 lh_status
 lh_request_query_only(const struct lh_request *r, const char *const *names, struct lh_error *err);
 /* The body as a JSON object; an empty body is {} when `may_be_empty`. Caller json_decref. */
@@ -91,8 +93,8 @@ lh_request_read(struct lh_request *r, void *to, size_t size, size_t *got, struct
 
 /* ---- response ---- */
 
-/* Where response bytes go. begin is called once, before any write; end(complete=false) means the
- * answer broke off. */
+/* Where response bytes go. begin is called once, before any write; end(complete=false) means that
+ * the answer broke off. */
 struct lh_sink {
     lh_status (*begin)(void *self, int status, const struct lh_header *headers, size_t count,
                        int64_t length, struct lh_error *err);
@@ -119,7 +121,8 @@ struct lh_response {
     uint64_t sent_bytes;
 };
 
-/* Sets (replaces) a header before begin. Values are checked for CR and LF. */
+/* Sets (replaces) a header before begin. `name` is borrowed; control characters in the value, CR
+ * and LF among them, become blanks (RFC 9110 5.5). */
 void lh_response_header(struct lh_response *r, const char *name, lh_str value);
 void lh_response_headerf(struct lh_response *r, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

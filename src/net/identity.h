@@ -7,7 +7,7 @@
  *     X-Lakehouse-Forwarded    1 when the gateway hands on what came from outside
  *     traceparent              W3C Trace Context
  *
- * A field of the first four that came from outside is never handed on.
+ * None of them is handed on when it comes from outside; the trace goes on as a span of its own.
  */
 #ifndef LH_NET_IDENTITY_H
 #define LH_NET_IDENTITY_H

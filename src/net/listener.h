@@ -1,8 +1,7 @@
 /*
  * listener: the listening socket of a server, bound before anything else starts.
  *
- * Fails    INVALID "server.listen" when the text is no HOST:PORT, UNAVAILABLE "server.bind"
- * otherwise.
+ * Fails    INVALID "server.listen" when the text is no HOST:PORT, else UNAVAILABLE "server.bind".
  */
 #ifndef LH_NET_LISTENER_H
 #define LH_NET_LISTENER_H

@@ -5,12 +5,14 @@
  * the caller's `struct lh_call`: no socket, no copy of the body. A service elsewhere is called over
  * HTTP at its configured address with keep-alive, the remaining deadline (X-Lakehouse-Deadline-Ms),
  * the principal (X-Lakehouse-Principal, believed only together with the mesh token), the trace, and
- * retries with jittered back-off of what may be retried: a request that was never sent, or a
- * GET/HEAD/PUT/ DELETE, or a POST marked is_idempotent, within the deadline.
+ * retries with jittered back-off, within the deadline, of what may be repeated: a request that was
+ * never sent or was refused at the door ("net.busy"), a GET, HEAD, PUT or DELETE, or a POST marked
+ * is_idempotent.
  *
  * Fails    as the service failed: status, reason, text and extra members come back the same from
- * either side of a socket (net/http.h, lh_problem_decode). UNAVAILABLE "mesh.unreachable" names
- * service and address. Threads  safe to share after the services are registered.
+ *          either side of a socket (net/http.h, lh_problem_decode). UNAVAILABLE
+ *          "mesh.unreachable" names service and address.
+ * Threads  safe to share after the services are registered.
  */
 #ifndef LH_NET_MESH_H
 #define LH_NET_MESH_H
@@ -18,8 +20,8 @@
 #include "base/config.h"
 #include "net/router.h"
 
-extern const struct lh_config_key
-    lh_mesh_config[]; /* "mesh.…": address of each service, token, retries */
+/* "mesh.…": address of each service, token, retries */
+extern const struct lh_config_key lh_mesh_config[];
 
 struct lh_mesh;
 
@@ -53,12 +55,14 @@ lh_mesh_call_json(struct lh_mesh *m, struct lh_call *call, const struct lh_mesh_
                   json_t **out, struct lh_error *err);
 
 /* Hands a whole request on, streaming in both directions: what the gateway does. The response is
- * begun by the service. */
+ * begun by the service. Routes marked LH_ROUTE_INTERNAL are not found this way, and those marked
+ * LH_ROUTE_WRITES are DENIED "auth.read_only" to a principal that may not write. */
 lh_status lh_mesh_forward(struct lh_mesh *m, struct lh_call *call, const char *service,
                           struct lh_request *req, struct lh_response *res, struct lh_error *err);
 
 /* The server guard of a daemon: believes principal, deadline and trace of a caller that shows the
- * mesh token; without a configured token only loopback peers are believed. */
+ * mesh token; without a configured token only loopback peers are believed. A believed caller that
+ * names nobody is the system. Others get DENIED "mesh.token", save on LH_ROUTE_OPEN routes. */
 lh_status
 lh_mesh_guard(void *mesh, struct lh_call *call, struct lh_request *req,
               const struct lh_match *match, struct lh_response *res, struct lh_error *err);

@@ -6,7 +6,8 @@
  * stay warm and the others go stale and are closed.
  *
  * Fails    as the call does (CANCELED, TIMEOUT) when every handle of the origin is in use for too
- * long. Threads  all functions from any thread; a handle belongs to whoever took it.
+ *          long.
+ * Threads  all functions from any thread; a handle belongs to whoever took it.
  */
 #ifndef LH_NET_POOL_H
 #define LH_NET_POOL_H

@@ -132,6 +132,8 @@ lh_router_add(struct lh_router *r, const struct lh_route *routes, void *service)
         e->route = routes;
         e->service = service;
         e->index = r->count++;
+        if ((routes->flags & LH_ROUTE_INLINE) && (routes->flags & LH_ROUTE_STREAMS_BODY))
+            lh_abort("route %s cannot wait for a body on a network thread", routes->pattern);
         pattern_add(r, e);
     }
 }
@@ -186,8 +188,7 @@ entry_pick(struct entry *const *by_method, struct walk *w)
     return found;
 }
 
-/* Patterns are a handful of levels deep, and so is this recursion, whatever the length of the path.
- */
+/* Patterns are a handful of levels deep, and so is this recursion, however long the path. */
 static const struct entry *
 node_find(const struct node *n, lh_str rest, struct walk *w)
 {

@@ -15,11 +15,12 @@ typedef lh_status (*lh_handler)(void *service, struct lh_call *call, struct lh_r
                                 struct lh_response *res, struct lh_error *err);
 
 enum lh_route_flags {
-    LH_ROUTE_STREAMS_BODY =
-        1, /* the handler reads req->body itself; otherwise it is whole in body_bytes */
-    LH_ROUTE_INLINE = 2, /* may run on a network thread: touches memory only, never blocks */
-    LH_ROUTE_INTERNAL =
-        4, /* for other services of this installation; the gateway never forwards to it */
+    /* The handler reads req->body itself; otherwise the body is whole in body_bytes. */
+    LH_ROUTE_STREAMS_BODY = 1,
+    /* May run on a network thread: touches memory only, never blocks, does not stream. */
+    LH_ROUTE_INLINE = 2,
+    /* For other services of this installation; the gateway never forwards to it. */
+    LH_ROUTE_INTERNAL = 4,
     LH_ROUTE_WRITES = 8, /* a mutation: needs principal.may_write, honours Idempotency-Key */
     LH_ROUTE_OPEN = 16,  /* answered without a token: health only */
     LH_ROUTE_LONG = 32,  /* no default deadline: jobs, large uploads */
@@ -30,7 +31,7 @@ struct lh_route {
     const char *pattern;
     lh_handler handle;
     unsigned flags;
-    uint64_t body_max; /* 0: the server's default */
+    uint64_t body_max; /* 0: the server's default; no limit when the handler streams */
 };
 
 struct lh_router;

@@ -110,8 +110,13 @@ exchange_unref(void *x)
 }
 
 static void
-exchange_gone(void *x)
+exchange_gone(void *watched)
 {
+    struct net_exchange *x = watched;
+
+    /* A draining server sends everybody home; nobody left. */
+    if (!atomic_load_explicit(&x->server->is_draining, memory_order_relaxed))
+        net_traffic_gone(x->server->traffic);
     net_exchange_cancel(x);
 }
 

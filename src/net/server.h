@@ -5,11 +5,17 @@
  * limit or hand it on through a bounded window, and suspend the connection while a worker runs the
  * handler. Workers are a bounded pool; when the queue is full the answer is 503 with Retry-After at
  * once. A watcher notices clients that hang up while a worker is busy for them and cancels their
- * call. LH_ROUTE_INLINE handlers run on the network thread.
+ * call; one that has only closed its sending side has http.half_close_grace to get its answer.
+ * LH_ROUTE_INLINE handlers run on the network thread.
  *
- * Limits   connections, connections per address, header bytes, body bytes, idle time, queue length,
- * workers, time to drain; each has a config key and a metric. Stop     lh_server_drain: stops
- * listening, lets running requests finish until the time is over, then cancels them.
+ * Limits   connections, connections per address, header bytes, body bytes, idle time, progress of
+ *          bodies and answers, queue length, workers, time to drain; each has a config key and a
+ *          metric.
+ * Time     a request has http.request_timeout from the moment it is handed to a worker, unless its
+ *          route is LH_ROUTE_LONG. Reading a streamed body heeds it; sending an answer does not,
+ *          a slow reader is held to http.progress_min instead.
+ * Stop     lh_server_drain: stops listening, lets running requests finish until the time is over,
+ *          then cancels them.
  */
 #ifndef LH_NET_SERVER_H
 #define LH_NET_SERVER_H
@@ -27,7 +33,9 @@ struct lh_server;
 typedef lh_status (*lh_server_guard)(void *self, struct lh_call *call, struct lh_request *req,
                                      const struct lh_match *match, struct lh_response *res,
                                      struct lh_error *err);
-/* After every request, for the access log and metrics of the owner. */
+/* After every request, before the last byte of its answer may leave, on the thread that ran the
+ * handler (a network thread for LH_ROUTE_INLINE and refusals): for the access log and metrics of
+ * the owner. Must not block. */
 typedef void (*lh_server_done)(void *self, const struct lh_call *call, const struct lh_request *req,
                                const struct lh_response *res, int64_t elapsed_ns);
 
@@ -42,12 +50,12 @@ struct lh_server_options {
 };
 
 /* Bound and answering when it returns OK. INVALID "server.listen" for a bad address, UNAVAILABLE
- * "server.bind". */
+ * "server.bind" or "server.start". */
 lh_status lh_server_start(const struct lh_server_options *options, struct lh_server **out,
                           struct lh_error *err);
 int lh_server_port(const struct lh_server *s);
 void lh_server_address(const struct lh_server *s, struct lh_buf *out); /* "127.0.0.1:43211" */
-void lh_server_drain(struct lh_server *s, int64_t timeout_ms);
+void lh_server_drain(struct lh_server *s, int64_t timeout_ms); /* negative: http.drain_timeout */
 void lh_server_free(struct lh_server *s); /* drains with no patience if still running */
 
 /* What /v1/status tells of it. */

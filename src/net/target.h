@@ -6,7 +6,7 @@
  * instead, so nothing is decoded twice.
  *
  * Fails    INVALID "request.target" for a bad escape, an escaped NUL, a target that is no path, or
- * too many query parameters.
+ *          too many query parameters.
  */
 #ifndef LH_NET_TARGET_H
 #define LH_NET_TARGET_H

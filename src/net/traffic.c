@@ -23,7 +23,7 @@ struct net_traffic {
     char *server;
     size_t route_count;
     struct route_traffic *routes; /* one more for requests without a route */
-    struct lh_metric *in_bytes, *out_bytes, *queued, *running, *connections;
+    struct lh_metric *in_bytes, *out_bytes, *gone, *queued, *running, *connections;
     struct lh_metric *refused[NET_REFUSED_COUNT];
 };
 
@@ -45,6 +45,8 @@ net_traffic_new(const char *server, size_t route_count)
                              "server", server, NULL);
     t->out_bytes = lh_counter("lakehouse_http_response_bytes_total", "Bytes of response bodies.",
                               "server", server, NULL);
+    t->gone = lh_counter("lakehouse_http_clients_gone_total",
+                         "Requests whose client left before its answer.", "server", server, NULL);
     t->queued = lh_gauge("lakehouse_http_queue_depth", "Requests that wait for a worker.", "server",
                          server, NULL);
     t->running = lh_gauge("lakehouse_http_workers_busy", "Workers that run a request.", "server",
@@ -138,6 +140,12 @@ void
 net_traffic_refused(struct net_traffic *t, enum net_refused limit)
 {
     lh_metric_add(t->refused[limit], 1);
+}
+
+void
+net_traffic_gone(struct net_traffic *t)
+{
+    lh_metric_add(t->gone, 1);
 }
 
 struct lh_metric *

@@ -39,6 +39,8 @@ struct net_traffic_request {
 
 void net_traffic_request(struct net_traffic *t, const struct net_traffic_request *r);
 void net_traffic_refused(struct net_traffic *t, enum net_refused limit);
+/* A client left before its answer. */
+void net_traffic_gone(struct net_traffic *t);
 
 /* Gauges that the owner moves. */
 struct lh_metric *net_traffic_queued(struct net_traffic *t);

@@ -4,11 +4,12 @@
  * libmicrohttpd forgets a suspended socket, so a client that hangs up while a worker is busy for it
  * would go unnoticed. The watcher has an epoll set of its own for such sockets, only for hang-ups.
  *
- *   reset or closed both ways   the exchange is told at once
- *   half closed (FIN came)      the exchange is told after a short grace. TCP cannot tell a client
- * that closed from one that only finished sending (`nc -N`); within the grace quick answers still
- * reach the latter, and after it the former's query stops. nginx and Go's net/http decide the same,
- * without grace.
+ *   reset, or closed both ways   the exchange is told at once
+ *   half closed (FIN came)       the exchange is told after a short grace. TCP cannot tell a
+ *                                client that closed from one that only finished sending (`nc -N`);
+ *                                within the grace quick answers still reach the latter, and after
+ *                                it the former's query stops. nginx and Go's net/http decide the
+ *                                same, without grace.
  *
  * It also *lingers*: a refused upload is answered before it was read, and closing the socket with
  * unread bytes would make the kernel reset the connection and destroy the answer on its way. The
@@ -17,8 +18,8 @@
  *
  * Owns     its thread, and descriptors given to linger. Watched descriptors belong to others, who
  *          remove them before closing.
- * Threads  all functions from any thread. `gone` and `tick` run on the watcher's thread, without
- * its lock.
+ * Threads  all functions from any thread. `gone` and `tick` run on the watcher's thread (or that of
+ *          net_watcher_gone_all), without its lock.
  */
 #ifndef LH_NET_WATCHER_H
 #define LH_NET_WATCHER_H

@@ -1,6 +1,5 @@
 /*
- * window: a ring of bytes with a fixed size, between a thread that fills it and one that empties
- * it.
+ * window: a ring of bytes with a fixed size, filled by one thread and emptied by another.
  *
  * Owns     its memory, taken at the first byte and given back by fini.
  * Threads  none of its own: whoever holds the lock of the exchange may touch it.
