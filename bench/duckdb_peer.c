@@ -74,9 +74,9 @@ queries_run(duckdb_connection c, const char *sql, int runs, int touches)
     volatile uint64_t sink = 0;
     for (int i = 0; i < runs; i++) {
         int64_t start = now_ns();
-        duckdb_prepared_statement statement;
-        duckdb_pending_result pending;
-        duckdb_result result;
+        duckdb_prepared_statement statement = NULL;
+        duckdb_pending_result pending = NULL;
+        duckdb_result result = {0};
         if (duckdb_prepare(c, sql, &statement) != DuckDBSuccess)
             fail(sql, duckdb_prepare_error(statement));
         if (duckdb_pending_prepared_streaming(statement, &pending) != DuckDBSuccess ||
