@@ -1,9 +1,10 @@
 /*
  * service: what every service of the house looks like from outside, and what it is given.
  *
- * A service is a descriptor: a name, its settings, its routes, and how to start, ask and stop it. A *host* (services/host.h) builds the
- * shared parts once for a process — settings, store, engines, mesh — starts the services that live in it, and puts their
- * routes behind one server. Whether one process hosts all of them or one each, they are the same code.
+ * A service is a descriptor: a name, its settings, its routes, and how to start, ask and stop it. A
+ * *host* (services/host.h) builds the shared parts once for a process — settings, store, engines,
+ * mesh — starts the services that live in it, and puts their routes behind one server. Whether one
+ * process hosts all of them or one each, they are the same code.
  *
  * Start order is the order of the list the host is given; stop is the reverse.
  */
@@ -28,10 +29,13 @@ struct lh_env {
     struct lh_host *host;
 };
 
-/* The trusted engine: converts files, writes and reads small Parquet tables. Opened at the first use. */
-lh_status lh_env_work_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
+/* The trusted engine: converts files, writes and reads small Parquet tables. Opened at the first
+ * use. */
+lh_status
+lh_env_work_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
 /* The locked engine that runs SQL of users over lake:// only. */
-lh_status lh_env_query_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
+lh_status
+lh_env_query_engine(const struct lh_env *env, struct lh_engine **out, struct lh_error *err);
 
 /* One line of /readyz. */
 struct lh_ready_check {
@@ -41,7 +45,8 @@ struct lh_ready_check {
     const char *service; /* filled in by the host when the service leaves it NULL */
 };
 
-/* What stands between the network and the routes of a service that is a door of its own: the gateway. */
+/* What stands between the network and the routes of a service that is a door of its own: the
+ * gateway. */
 struct lh_door {
     lh_server_guard guard;
     lh_server_done done;
@@ -60,8 +65,9 @@ struct lh_service {
     size_t (*ready)(void *self, struct lh_call *call, struct lh_ready_check *checks, size_t max);
     /* Members of its object in /v1/status; may be NULL. */
     void (*status)(void *self, struct lh_json_writer *w);
-    /* Adds what outsiders may call, `routes` included, to the router of the process, once after start. NULL: its routes are called through
-     * the mesh, and behind lh_mesh_guard when it has a process of its own. */
+    /* Adds what outsiders may call, `routes` included, to the router of the process, once after
+     * start. NULL: its routes are called through the mesh, and behind lh_mesh_guard when it has a
+     * process of its own. */
     void (*door)(void *self, struct lh_router *router, struct lh_door *out);
 };
 
