@@ -125,5 +125,5 @@ lh_if_range_holds(lh_str if_range, lh_str etag)
 
     if (!if_range.ptr)
         return true;
-    return !lh_str_eq(wanted, LH_STR("*")) && lh_etag_match(wanted, etag, false);
+    return etag.len > 0 && !tag_is_weak(etag) && lh_str_eq(wanted, etag);
 }

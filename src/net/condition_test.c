@@ -149,6 +149,8 @@ a_range_counts_only_for_the_same_strong_tag(void **state)
     assert_false(lh_if_range_holds(LH_STR("\"2\""), LH_STR("\"1\"")));
     assert_false(lh_if_range_holds(LH_STR("W/\"1\""), LH_STR("W/\"1\"")));
     assert_false(lh_if_range_holds(LH_STR("*"), LH_STR("\"1\"")));
+    assert_false(lh_if_range_holds(LH_STR("\"0\", \"1\""), LH_STR("\"1\"")));
+    assert_false(lh_if_range_holds(LH_STR(""), LH_STR("")));
     assert_false(lh_if_range_holds(LH_STR("Sun, 06 Nov 1994 08:49:37 GMT"), LH_STR("\"1\"")));
 }
 

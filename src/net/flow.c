@@ -44,7 +44,7 @@ net_flow_reset(struct net_flow *f)
     f->body_max = 0;
     f->is_inline = false;
     f->reading = f->writing = (struct net_patience){0};
-    f->state.suspended_for = FLOW_FOR_NOTHING;
+    f->state.suspended_for = NET_FLOW_FOR_NOTHING;
     f->state.is_gone = false;
     f->state.is_body_wanted = false;
     f->state.is_body_ended = false;
@@ -73,7 +73,7 @@ net_flow_fini(struct net_flow *f)
 /* ---- suspending: the lock is held ---- */
 
 static void
-flow_suspend(struct net_flow *f, int what_for)
+flow_suspend(struct net_flow *f, enum net_flow_waits_for what_for)
 {
     f->state.suspended_for = what_for;
     MHD_suspend_connection(f->mhd);
@@ -82,16 +82,16 @@ flow_suspend(struct net_flow *f, int what_for)
 static void
 flow_resume(struct net_flow *f)
 {
-    if (f->state.suspended_for == FLOW_FOR_NOTHING)
+    if (f->state.suspended_for == NET_FLOW_FOR_NOTHING)
         return;
-    f->state.suspended_for = FLOW_FOR_NOTHING;
+    f->state.suspended_for = NET_FLOW_FOR_NOTHING;
     MHD_resume_connection(f->mhd);
 }
 
 static void
-flow_resume_from(struct net_flow *f, int what_for)
+flow_resume_from(struct net_flow *f, enum net_flow_waits_for what_for)
 {
-    if ((int)f->state.suspended_for == what_for)
+    if (f->state.suspended_for == what_for)
         flow_resume(f);
 }
 
@@ -106,7 +106,7 @@ net_flow_next(struct net_flow *f)
         return NET_FLOW_ANSWER;
     if (f->state.is_body_wanted && !f->state.is_body_ended)
         return NET_FLOW_BODY;
-    flow_suspend(f, FLOW_FOR_WORKER);
+    flow_suspend(f, NET_FLOW_FOR_WORKER);
     return NET_FLOW_WAIT;
 }
 
@@ -126,7 +126,7 @@ net_flow_body_put(struct net_flow *f, const void *from, size_t n)
     f->state.body_bytes += taken;
     pthread_cond_signal(&f->state.changed);
     if (taken < n)
-        flow_suspend(f, FLOW_FOR_ROOM);
+        flow_suspend(f, NET_FLOW_FOR_ROOM);
     return taken;
 }
 
@@ -176,7 +176,7 @@ net_flow_answer_take(struct net_flow *f, void *to, size_t max)
         return (ssize_t)n;
     if (f->state.is_answer_ended)
         return f->answer.is_broken ? -2 : -1;
-    flow_suspend(f, FLOW_FOR_OUTPUT);
+    flow_suspend(f, NET_FLOW_FOR_OUTPUT);
     return 0;
 }
 
@@ -235,7 +235,7 @@ body_step(struct net_flow *f, void *to, size_t size, size_t *got, bool *is_done,
     if (*is_done) {
         patience_restore(f, &f->reading, *got);
         if (net_window_room(&f->state.in) >= NET_FLOW_WINDOW_BYTES / 2)
-            flow_resume_from(f, FLOW_FOR_ROOM);
+            flow_resume_from(f, NET_FLOW_FOR_ROOM);
         return LH_OK;
     }
     if (f->state.is_body_too_big)
@@ -260,7 +260,7 @@ source_read(void *self, void *to, size_t size, size_t *got, struct lh_error *err
 
     if (!f->state.is_body_wanted && !f->state.is_body_ended) {
         f->state.is_body_wanted = true;
-        flow_resume_from(f, FLOW_FOR_WORKER);
+        flow_resume_from(f, NET_FLOW_FOR_WORKER);
     }
     while (!is_done)
         LH_TRY(body_step(f, to, size, got, &is_done, err));
@@ -315,14 +315,14 @@ stream_step(struct net_flow *f, lh_bytes *rest, struct lh_error *err)
     patience_restore(f, &f->writing, taken);
     f->state.is_answer_ready = true;
     if (taken > 0) {
-        flow_resume_from(f, FLOW_FOR_WORKER);
-        flow_resume_from(f, FLOW_FOR_OUTPUT);
+        flow_resume_from(f, NET_FLOW_FOR_WORKER);
+        flow_resume_from(f, NET_FLOW_FOR_OUTPUT);
     }
     if (rest->len == 0)
         return LH_OK;
     if (!f->state.is_body_ended) {
         f->state.is_body_dropped = true;
-        flow_resume_from(f, FLOW_FOR_ROOM);
+        flow_resume_from(f, NET_FLOW_FOR_ROOM);
     }
     LH_TRY(reader_check(f, err));
     return flow_wait(f, &f->writing, err);

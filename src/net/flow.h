@@ -59,6 +59,14 @@ enum net_flow_next {
     NET_FLOW_ANSWER, /* send the answer */
 };
 
+/* What a suspended connection waits for. */
+enum net_flow_waits_for {
+    NET_FLOW_FOR_NOTHING,
+    NET_FLOW_FOR_WORKER,
+    NET_FLOW_FOR_ROOM,
+    NET_FLOW_FOR_OUTPUT
+};
+
 struct net_flow {
     struct MHD_Connection *mhd;
     const struct lh_call *call;
@@ -73,7 +81,7 @@ struct net_flow {
     struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        enum { FLOW_FOR_NOTHING, FLOW_FOR_WORKER, FLOW_FOR_ROOM, FLOW_FOR_OUTPUT } suspended_for;
+        enum net_flow_waits_for suspended_for;
         bool is_gone;         /* the connection has ended */
         bool is_body_wanted;  /* the handler has begun to read */
         bool is_body_ended;   /* all of it is in the window or beyond */

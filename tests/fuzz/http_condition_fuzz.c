@@ -34,7 +34,7 @@ tags_check(lh_str list, lh_str tag)
     if (lh_etag_match(list, tag, false))
         must(lh_etag_match(list, tag, true));
     if (lh_if_range_holds(list, tag) && list.ptr)
-        must(lh_etag_match(list, tag, false));
+        must(lh_str_eq(lh_str_trim(list), tag));
     if (lh_condition_check(list, LH_STR_NONE, tag, true) == LH_CONDITION_NONE && list.ptr)
         must(lh_etag_match(list, tag, false));
 }
