@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include "base/alloc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "services/host.h"
 
@@ -162,6 +165,32 @@ serve_until_signal(struct lh_host *host, const char *program, const sigset_t *st
     lh_log(LH_LOG_INFO, program, "stopping", LH_LOG_S("signal", strsignal(signal_number)));
 }
 
+/* Tells the command line which server has this folder open (apps/cli/lake.h). A lake that cannot be
+ * written is served all the same. */
+static char *
+address_publish(const char *data_dir, const char *url)
+{
+    char *path = lh_asprintf("%s/server.url", data_dir);
+    LH_AUTO_ERROR(err);
+
+    if (lh_file_write_atomic(path, lh_str_bytes(lh_str_of(url)), 0600, &err) != LH_OK)
+        lh_log_error(LH_LOG_WARN, "serve", "the address was not written", &err);
+    return path;
+}
+
+/* Only one's own: another server may have taken the folder over since. */
+static void
+address_withdraw(char *path, const char *url)
+{
+    LH_AUTO_BUF(text, 4096);
+    LH_AUTO_ERROR(err);
+
+    if (lh_file_read(path, text.max, &text, &err) == LH_OK &&
+        lh_str_eq(lh_buf_str(&text), lh_str_of(url)))
+        unlink(path);
+    free(path);
+}
+
 static bool
 is_apart(const struct lh_service *const *services)
 {
@@ -194,7 +223,12 @@ serve(const struct arguments *a, const struct lh_service *const *services, const
         fail_print(program, &err);
         return exit_code(&err);
     }
+    /* A daemon of one service is not a lake that the command line could talk to; the gateway is. */
+    bool is_door = !is_apart(services) || services[0] == &lh_gateway;
+    char *address = is_door ? address_publish(options.data_dir, lh_host_url(host)) : NULL;
     serve_until_signal(host, program, &stop);
+    if (address)
+        address_withdraw(address, lh_host_url(host));
     lh_host_stop(host);
     return LH_SERVE_STOPPED;
 }

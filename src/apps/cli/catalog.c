@@ -253,11 +253,12 @@ status_print(const json_t *status, const char *where)
     printf("up        %lld h %lld min\n", (long long)up / 3600, (long long)up / 60 % 60);
     printf("datasets  %lld\n", (long long)json_integer_value(json_object_get(status, "datasets")));
     json_t *services = json_object_get(status, "services");
-    const char *name;
-    json_t *service;
-    json_object_foreach (services, name, service) {
+    for (size_t i = 0; i < json_array_size(services); i++) {
+        json_t *service = json_array_get(services, i);
+        const char *name = json_string_value(json_object_get(service, "name"));
         const char *place = json_string_value(json_object_get(service, "where"));
-        printf("%-9s %s\n", name, place ? place : "");
+        printf("%-9s %s%s\n", name ? name : "", place ? place : "",
+               json_is_true(json_object_get(service, "ok")) ? "" : ", not well: see /readyz");
     }
 }
 

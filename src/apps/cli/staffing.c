@@ -197,7 +197,7 @@ job_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *out)
     unsigned cents = role->pay_cents + (unsigned)below(JOBS, i, 3, 700);
     int64_t start = DAY_2024 + (int64_t)below(JOBS, i, 4, 700);
     lh_buf_printf(out, "J%06llu,C%05llu,%s,%s,%s,%u,%u.%02u,", (unsigned long long)i,
-                  (unsigned long long)(1 + below(JOBS, i, 5, scale->clients)), role->name,
+                  1 + (unsigned long long)below(JOBS, i, 5, scale->clients), role->name,
                   city->name, city->state, 1 + (unsigned)below(JOBS, i, 6, 12), cents / 100,
                   cents % 100);
     date_print(out, start);
@@ -221,7 +221,7 @@ placement_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *o
     unsigned cents = role_of_worker(worker)->pay_cents + (unsigned)below(PLACEMENTS, i, 2, 800);
     int64_t start = DAY_2024 + (int64_t)below(PLACEMENTS, i, 3, 700);
     lh_buf_printf(out, "P%06llu,J%06llu,", (unsigned long long)i,
-                  (unsigned long long)(1 + below(PLACEMENTS, i, 4, scale->jobs)));
+                  1 + (unsigned long long)below(PLACEMENTS, i, 4, scale->jobs));
     worker_id_print(out, worker);
     lh_buf_add_char(out, ',');
     date_print(out, start);
