@@ -39,17 +39,18 @@ is_too_deep(lh_str text)
 lh_status
 lh_json_parse(lh_str text, json_t **out, struct lh_error *err)
 {
-    const char *ptr = text.ptr != NULL ? text.ptr : "";
     json_error_t where;
     size_t nul;
 
+    if (text.ptr == NULL)
+        text = LH_STR("");
     /* The parser takes a NUL between two tokens for nothing at all. */
     if (lh_str_find_char(text, '\0', &nul))
         return lh_fail(err, LH_INVALID, "request.json", "JSON holds a NUL at byte %zu", nul);
     if (is_too_deep(text))
         return lh_fail(err, LH_INVALID, "request.json", "JSON is nested deeper than %d levels",
                        JSON_LEVELS_MAX);
-    json_t *v = json_loadb(ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    json_t *v = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (v == NULL)
         return lh_fail(err, LH_INVALID, "request.json", "JSON at line %d, column %d: %s",
                        where.line, where.column, where.text);

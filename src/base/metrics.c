@@ -142,12 +142,12 @@ escape_label(struct lh_buf *out, const char *value)
 }
 
 static char *
-labels_text(const char *names, const char *const *values)
+labels_text(const char *names, const char *const *values, size_t count)
 {
     LH_AUTO_BUF(out, LH_BUF_UNLIMITED);
     lh_str rest = *names != '\0' ? lh_str_of(names) : LH_STR_NONE, name;
 
-    for (size_t i = 0; lh_str_next(&rest, ',', &name); i++) {
+    for (size_t i = 0; i < count && lh_str_next(&rest, ',', &name); i++) {
         lh_buf_printf(&out, "%s%.*s=\"", i > 0 ? "," : "", LH_FMT(name));
         escape_label(&out, values[i]);
         lh_buf_add_char(&out, '"');
@@ -170,13 +170,13 @@ key_text(const char *family_name, const char *const *values, size_t count)
 
 /* Takes `key`. */
 static struct lh_metric *
-metric_add(struct family *f, char *key, const char *const *values)
+metric_add(struct family *f, char *key, const char *const *values, size_t label_count)
 {
     struct lh_metric *m = LH_NEW(struct lh_metric);
 
     m->family = f;
     m->key = key;
-    m->labels = labels_text(f->labels, values);
+    m->labels = labels_text(f->labels, values, label_count);
     if (f->kind == METRIC_HISTOGRAM)
         m->buckets = lh_alloc_array(BOUND_COUNT + 1, sizeof(*m->buckets));
     if (registry.metric_count >= registry.slot_count)
@@ -205,7 +205,7 @@ metric_other(struct family *f, size_t label_count)
     char *key = key_text(f->name, values, label_count);
     struct lh_metric *m = metric_find(key);
     if (m == NULL)
-        return metric_add(f, key, values);
+        return metric_add(f, key, values, label_count);
     free(key);
     return m;
 }
@@ -217,7 +217,7 @@ metric_get(struct family *f, const char *const *values, size_t label_count)
     struct lh_metric *m = metric_find(key);
 
     if (m == NULL && f->series_count < SERIES_MAX - 1)
-        return metric_add(f, key, values);
+        return metric_add(f, key, values, label_count);
     free(key);
     return m != NULL ? m : metric_other(f, label_count);
 }

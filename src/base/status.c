@@ -10,6 +10,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
+/* Defined below; in front of them the header puts a word for the analyzer. */
+#undef lh_fail
+#undef lh_fail_errno
+
 static const char *const status_names[LH_STATUS_COUNT] = {
     [LH_OK] = "ok",
     [LH_INVALID] = "invalid",

@@ -110,4 +110,17 @@ void lh_auto_free_chars(char **p);
 void lh_auto_close_fd(int *fd);
 #define LH_AUTO_FD __attribute__((cleanup(lh_auto_close_fd))) int
 
+/* The analyzer sees one file at a time: it is told here that what fails does not return LH_OK. */
+#ifdef __clang_analyzer__
+static inline lh_status
+lh_failed(lh_status status)
+{
+    if (status == LH_OK)
+        __builtin_unreachable();
+    return status;
+}
+#define lh_fail(...) lh_failed(lh_fail(__VA_ARGS__))
+#define lh_fail_errno(...) lh_failed(lh_fail_errno(__VA_ARGS__))
+#endif
+
 #endif

@@ -70,12 +70,14 @@ lh_str_trim(lh_str s)
 lh_str
 lh_str_slice(lh_str s, size_t from, size_t to)
 {
+    /* Adding even zero to a NULL pointer is undefined. */
+    if (s.ptr == NULL)
+        return LH_STR_NONE;
     if (to > s.len)
         to = s.len;
     if (from > to)
         from = to;
-    /* Adding even zero to a NULL pointer is undefined. */
-    return (lh_str){s.ptr != NULL ? s.ptr + from : NULL, to - from};
+    return (lh_str){s.ptr + from, to - from};
 }
 
 bool
