@@ -34,7 +34,7 @@ room_take(struct arrow_flatbuffer *b, size_t n)
         size_t cap = (b->cap + n) * 2 + 256;
         uint8_t *data = lh_alloc_array(cap, 1);
 
-        if (b->used > 0)
+        if (b->data)
             memcpy(data + cap - b->used, b->data + b->cap - b->used, b->used);
         free(b->data);
         b->data = data;

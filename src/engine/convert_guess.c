@@ -70,11 +70,11 @@ child_find(struct guess *g, lh_str name, uint32_t expected, uint32_t *index)
 static struct guess *
 child_new(struct guess *g, lh_str name, struct lh_arena *arena)
 {
-    if (g->child_count == g->child_cap) {
+    if (!g->children || g->child_count == g->child_cap) {
         uint32_t cap = g->child_cap == 0 ? 8 : g->child_cap * 2;
         struct guess *children = lh_arena_array(arena, cap, sizeof(*children));
         lh_str *names = lh_arena_array(arena, cap, sizeof(*names));
-        if (g->child_count > 0) {
+        if (g->children) {
             memcpy(children, g->children, g->child_count * sizeof(*children));
             memcpy(names, g->names, g->child_count * sizeof(*names));
         }

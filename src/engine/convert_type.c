@@ -236,7 +236,7 @@ struct_write(const struct convert_type *t, struct convert_column_out *out, size_
 {
     struct json_walk w = json_walk_over(f);
     struct record_field key, value, *members = lh_alloc_array(t->child_count, sizeof(*members));
-    size_t expected = 0, at;
+    size_t expected = 0, at = 0;
     bool is_ok = w.is_object;
 
     for (; is_ok && json_walk_next(&w, &key, &value); expected = at + 1) {

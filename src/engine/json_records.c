@@ -227,7 +227,7 @@ array_broken(const struct json_records *r, const char *p, const char *what, stru
 {
     return lh_fail(err, LH_INVALID, "ingest.unreadable",
                    "JSON array: %s at line %llu, byte offset %llu", what,
-                   (unsigned long long)(record_count_char(r->reader.data, p, '\n') + 1),
+                   1 + (unsigned long long)record_count_char(r->reader.data, p, '\n'),
                    (unsigned long long)(p - r->reader.data));
 }
 
