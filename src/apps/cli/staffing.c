@@ -197,9 +197,8 @@ job_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *out)
     unsigned cents = role->pay_cents + (unsigned)below(JOBS, i, 3, 700);
     int64_t start = DAY_2024 + (int64_t)below(JOBS, i, 4, 700);
     lh_buf_printf(out, "J%06llu,C%05llu,%s,%s,%s,%u,%u.%02u,", (unsigned long long)i,
-                  1 + (unsigned long long)below(JOBS, i, 5, scale->clients), role->name,
-                  city->name, city->state, 1 + (unsigned)below(JOBS, i, 6, 12), cents / 100,
-                  cents % 100);
+                  1 + (unsigned long long)below(JOBS, i, 5, scale->clients), role->name, city->name,
+                  city->state, 1 + (unsigned)below(JOBS, i, 6, 12), cents / 100, cents % 100);
     date_print(out, start);
     lh_buf_add_char(out, ',');
     date_print(out, start + 7 * (1 + (int64_t)below(JOBS, i, 7, 26)));
