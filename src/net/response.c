@@ -127,7 +127,7 @@ lh_response_send_file(struct lh_response *r, int fd, uint64_t offset, uint64_t l
     if (status == LH_OK && !r->is_head && length > 0) {
         if (r->sink.send_file) {
             status = r->sink.send_file(r->sink.self, owned, offset, length, err);
-            owned = -1;
+            owned = -1; /* NOLINT(clang-analyzer-deadcode.DeadStores): the cleanup reads it */
             if (status == LH_OK)
                 r->sent_bytes += length;
         } else {
