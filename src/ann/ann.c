@@ -64,7 +64,7 @@ lh_ann_remove(struct lh_ann *ann, uint64_t id, struct lh_error *err)
     uint32_t node;
     {
         LH_AUTO_LOCK(&ann->ids_lock);
-        node = ann_idmap_erase(&ann->ids, ann->grown.label, ann->slots, id);
+        node = ann_idmap_erase(&ann->ids, ann->grown.label, id);
         if (node != ANN_ID_EMPTY) {
             ann_node_kill(ann, node);
             __atomic_fetch_sub(&ann->live, 1, __ATOMIC_RELAXED);
@@ -117,7 +117,7 @@ batch_check(struct lh_ann *ann, const struct lh_ann_batch *batch, struct lh_erro
     for (size_t i = 0; i < batch->count; i++)
         if (!ann_norm_check(&ann->model, batch->vectors + i * batch->dim, &norm))
             return values_fail(i, err);
-    return ann_store_room_check(ann, batch->count, !batch->is_borrowed, err);
+    return LH_OK;
 }
 
 /* A row a later row of the batch replaces is not added at all. NULL when there is none. */
@@ -131,8 +131,7 @@ outdone_find(const struct lh_ann_batch *batch)
     struct ann_idmap seen = {0};
     for (size_t i = 0; i < batch->count; i++) {
         struct ann_idtable *old;
-        uint32_t before = ann_idmap_put(&seen, batch->ids, (uint32_t)batch->count, batch->ids[i],
-                                        (uint32_t)i, &old);
+        uint32_t before = ann_idmap_put(&seen, batch->ids, batch->ids[i], (uint32_t)i, &old);
         free(old);
         if (before == ANN_ID_EMPTY)
             continue;
@@ -202,6 +201,11 @@ lh_ann_add_many(struct lh_ann *ann, const struct lh_ann_batch *batch, struct lh_
     if (batch->count == 0)
         return LH_OK;
     LH_TRY(ann_write_begin(ann, batch->vectors, batch->count, err));
+    work.status = ann_store_room_make(ann, batch->count, !batch->is_borrowed, err);
+    if (work.status != LH_OK) {
+        pthread_rwlock_unlock(&ann->gate);
+        return work.status;
+    }
     uint8_t *is_outdone = outdone_find(batch);
     work.is_outdone = is_outdone;
     pthread_mutex_init(&work.lock, NULL);

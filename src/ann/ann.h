@@ -14,13 +14,14 @@
  *          that an index was opened from, and borrowed vectors, outlive the index.
  * Threads  every function may be called from any thread at any time, except lh_ann_free, which
  *          comes last. Searches take no lock and wait for nobody. Up to 1,024 calls may be under
- * way at once; a further one waits for one of them to end. Fails    LH_INVALID for a wrong
- * dimension, a value that is not finite, or nonsense in the options; LH_TOO_BIG past max_bytes;
- * LH_NOT_FOUND; LH_CORRUPT for a damaged or crafted file. Format   docs/formats/ann-file.md Sources
- * HNSW: Malkov and Yashunin, arXiv 1603.09320. Pruning with alpha: DiskANN, Subramanya et al.,
- *          NeurIPS 2019. A scale per vector and two levels of codes: LVQ, arXiv 2304.04759. Random
- *          rotation and unbiased estimates: RaBitQ, arXiv 2405.12497 and 2409.09913. Filters:
- * ACORN, arXiv 2403.04871. Repair of deletions: FreshDiskANN, arXiv 2105.09613.
+ *          way at once; a further one waits for one of them to end.
+ * Fails    LH_INVALID for a wrong dimension, a value that is not finite, or nonsense in options;
+ *          LH_TOO_BIG past max_bytes; LH_NOT_FOUND; LH_CORRUPT for a damaged or crafted file.
+ * Format   docs/formats/ann-file.md
+ * Sources  HNSW: Malkov and Yashunin, arXiv 1603.09320. A scale per vector and two levels of codes:
+ *          LVQ, arXiv 2304.04759. Random rotation and unbiased estimates: RaBitQ, arXiv 2405.12497
+ *          and 2409.09913. Filters: ACORN, arXiv 2403.04871. Repair of removals: FreshDiskANN,
+ *          arXiv 2105.09613.
  */
 #ifndef LH_ANN_ANN_H
 #define LH_ANN_ANN_H
@@ -49,7 +50,7 @@ struct lh_ann_options {
     enum lh_ann_metric metric;
     enum lh_ann_code code;
     uint32_t degree;          /* links of a node on the lowest level, 8 to 128; 0 is 32 */
-    uint32_t ef_construction; /* width of the search for a new node's links; 0 is 128 */
+    uint32_t ef_construction; /* width of the search for a new node's links; 0 is 160 */
     uint64_t seed;            /* of levels and rotation */
     size_t max_bytes;         /* of memory of its own; 0 is the memory of the machine */
     const char *kernels;      /* "plain", "avx2", "avx512", "neon"; NULL is the best there is */

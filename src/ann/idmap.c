@@ -67,7 +67,8 @@ place_find(const struct ann_idtable *t, const uint64_t *labels, uint32_t limit, 
         uint32_t node = __atomic_load_n(&t->slot[at], __ATOMIC_ACQUIRE);
         if (node == ANN_ID_EMPTY)
             return NULL;
-        if (node < limit && __atomic_load_n(&labels[node], __ATOMIC_RELAXED) == id)
+        if (node < limit && node != ANN_ID_ERASED &&
+            __atomic_load_n(&labels[node], __ATOMIC_RELAXED) == id)
             return &t->slot[at];
     }
     return NULL;
@@ -99,10 +100,10 @@ table_rebuilt(const struct ann_idtable *from, const uint64_t *labels, size_t *us
 }
 
 uint32_t
-ann_idmap_put(struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint64_t id,
-              uint32_t node, struct ann_idtable **old)
+ann_idmap_put(struct ann_idmap *m, const uint64_t *labels, uint64_t id, uint32_t node,
+              struct ann_idtable **old)
 {
-    uint32_t *place = place_find(m->table, labels, limit, id);
+    uint32_t *place = place_find(m->table, labels, UINT32_MAX, id);
 
     *old = NULL;
     if (place != NULL) {
@@ -121,9 +122,9 @@ ann_idmap_put(struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint6
 }
 
 uint32_t
-ann_idmap_erase(struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint64_t id)
+ann_idmap_erase(struct ann_idmap *m, const uint64_t *labels, uint64_t id)
 {
-    uint32_t *place = place_find(m->table, labels, limit, id);
+    uint32_t *place = place_find(m->table, labels, UINT32_MAX, id);
 
     if (place == NULL)
         return ANN_ID_EMPTY;

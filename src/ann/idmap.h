@@ -37,8 +37,8 @@ uint32_t
 ann_idmap_find(const struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint64_t id);
 
 /* Names `node` by `id` and returns what it named before. `*old` is a table to retire, or NULL. */
-uint32_t ann_idmap_put(struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint64_t id,
-                       uint32_t node, struct ann_idtable **old);
-uint32_t ann_idmap_erase(struct ann_idmap *m, const uint64_t *labels, uint32_t limit, uint64_t id);
+uint32_t ann_idmap_put(struct ann_idmap *m, const uint64_t *labels, uint64_t id, uint32_t node,
+                       struct ann_idtable **old);
+uint32_t ann_idmap_erase(struct ann_idmap *m, const uint64_t *labels, uint64_t id);
 
 #endif

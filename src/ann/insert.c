@@ -263,14 +263,12 @@ node_publish(struct lh_ann *ann, uint64_t id, uint32_t node)
     {
         LH_AUTO_LOCK(&ann->ids_lock);
         __atomic_fetch_or(&v->state[node], ANN_LIVE, __ATOMIC_ACQ_REL);
-        before = ann_idmap_put(&ann->ids, v->label, ann->slots, id, node, &old);
+        before = ann_idmap_put(&ann->ids, v->label, id, node, &old);
         if (before == ANN_ID_EMPTY)
             __atomic_fetch_add(&ann->live, 1, __ATOMIC_RELAXED);
         else
             ann_node_kill(ann, before);
-        if (old != NULL || ann->bytes_other == 0)
-            __atomic_store_n(&ann->bytes_other, ann_idtable_bytes(ann->ids.table),
-                             __ATOMIC_RELAXED);
+        __atomic_store_n(&ann->bytes_other, ann_idtable_bytes(ann->ids.table), __ATOMIC_RELAXED);
     }
     ann_retire(ann, old);
 }

@@ -2,8 +2,7 @@
 
 #include <sched.h>
 
-#define ALPHA 1.1f /* on distances, not squares; measured in docs/decisions/ann-walk-codes.md */
-#define SPINS 200  /* before the processor is left to whoever holds the list */
+#define SPINS 200 /* before the processor is left to whoever holds the list */
 
 void
 ann_spin_lock(const struct ann_view *v, uint32_t node)
@@ -51,7 +50,7 @@ occluded_drop(const struct ann_walk *w, uint32_t keeper, struct ann_candidate *c
         seat->batch[i] = c[i].node;
     ann_estimate(&from_keeper, seat->batch, count, seat->distances);
     for (size_t i = 0; i < count; i++)
-        if (ALPHA * ALPHA * seat->distances[i] > c[i].distance)
+        if (seat->distances[i] > c[i].distance)
             c[kept++] = c[i];
     return kept;
 }

@@ -62,10 +62,10 @@ node_revive(struct lh_ann *ann, uint32_t node)
         twin = __atomic_load_n(&v->twin[twin], __ATOMIC_ACQUIRE);
     if (twin == ANN_NODE_NONE)
         return false;
-    uint64_t id = v->label[twin];
+    uint64_t id = __atomic_load_n(&v->label[twin], __ATOMIC_RELAXED);
     __atomic_store_n(&v->label[node], id, __ATOMIC_RELEASE);
     __atomic_fetch_xor(&v->state[node], ANN_LIVE | ANN_DEAD, __ATOMIC_ACQ_REL);
-    (void)ann_idmap_put(&ann->ids, v->label, ann->slots, id, node, &old);
+    (void)ann_idmap_put(&ann->ids, v->label, id, node, &old);
     ann_node_kill(ann, twin);
     return true;
 }

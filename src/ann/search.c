@@ -18,7 +18,8 @@
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
 #define EXACT_SHARE 0.03   /* measured: below, scanning all that match beats walking among them */
 #define BRIDGE_SHARE 0.9   /* from here on nearly every neighbour matches */
-#define FILTERED_EF_MIN 96 /* paths through a filter are rougher, so the walk is wider */
+#define FILTERED_EF 64     /* paths through a filter are rougher, so the walk is wider */
+#define FAR_EF 256         /* and wider still where nothing around the query matches */
 #define RERANK_MORE 6      /* candidates that get floats, beyond k and a quarter of k */
 
 struct search {
@@ -175,7 +176,7 @@ hits_write(const struct search *s, struct lh_ann_hit *hits)
     size_t count = 0;
 
     for (size_t i = 0; i < c->size && count < s->query->k; i++) {
-        uint64_t id = s->walk.view->label[c->entry[i].node];
+        uint64_t id = __atomic_load_n(&s->walk.view->label[c->entry[i].node], __ATOMIC_ACQUIRE);
         if (!is_repeated(hits, count, id))
             hits[count++] = (struct lh_ann_hit){id, c->entry[i].distance};
     }
@@ -184,6 +185,27 @@ hits_write(const struct search *s, struct lh_ann_hit *hits)
 
 /* ---- plans ---- */
 
+/* A filter that goes with the content may match only far from the query. Then many paths lead to
+ * what is nearest, and few of them to the nearest of all. */
+static size_t
+filtered_ef(const struct search *s, uint32_t from)
+{
+    const struct ann_walk *w = &s->walk;
+    struct ann_list list = ann_list_of(w->ann, w->view, from, 0);
+    size_t asked = 0, allowed = 0;
+
+    for (size_t i = 0; i < list.max; i++) {
+        uint32_t node = ann_link_get(list, i);
+        if (node == ANN_NODE_NONE)
+            break;
+        asked++;
+        allowed += node < w->limit && ann_gate_allows(&s->gate, node);
+    }
+    size_t live = lh_ann_count(w->ann),
+           wanted = 2 * allowed * live < asked * s->matching ? FAR_EF : FILTERED_EF;
+    return s->ef > wanted ? s->ef : wanted;
+}
+
 static void
 graph_walk(struct search *s)
 {
@@ -191,6 +213,8 @@ graph_walk(struct search *s)
 
     if (!descend(s, &from))
         return;
+    if (s->query->filter != NULL)
+        s->ef = filtered_ef(s, from.node);
     if (s->plan == LH_ANN_PLAN_FILTERED_GRAPH)
         ann_walk_filtered(&s->walk, &s->gate, from, s->ef);
     else
@@ -233,8 +257,6 @@ plan_choose(struct search *s)
         s->plan = LH_ANN_PLAN_FILTERED_GRAPH;
     else
         s->plan = LH_ANN_PLAN_GRAPH;
-    if (s->plan == LH_ANN_PLAN_FILTERED_GRAPH && s->ef < FILTERED_EF_MIN)
-        s->ef = FILTERED_EF_MIN;
 }
 
 static size_t

@@ -9,7 +9,7 @@
 #define DEGREE 32
 #define DEGREE_MIN 8
 #define DEGREE_MAX 128
-#define EF_CONSTRUCTION 128
+#define EF_CONSTRUCTION 160
 #define EF_CONSTRUCTION_MAX 65536
 #define BLOCK_NODES 1024 /* slots that are returned to the operating system together */
 #define UPPER_SHARE 4    /* room for a quarter as many upper lists as nodes; a sixteenth is usual */
@@ -196,7 +196,8 @@ lh_ann_free(struct lh_ann *ann)
 static size_t
 bytes_with(const struct lh_ann *ann, size_t slots, size_t floats, bool is_exact)
 {
-    size_t sum = ann->bytes_other + floats * ann->width[ANN_COLUMN_FLOATS];
+    size_t other = __atomic_load_n(&ann->bytes_other, __ATOMIC_RELAXED);
+    size_t sum = other + floats * ann->width[ANN_COLUMN_FLOATS];
 
     for (size_t c = 0; c < ANN_COLUMNS; c++) {
         if (c == ANN_COLUMN_FLOATS || ann->width[c] == 0)
@@ -223,8 +224,18 @@ too_big(const struct lh_ann *ann, size_t count, size_t bytes, struct lh_error *e
                    ann->options.max_bytes);
 }
 
+static bool
+columns_commit(struct lh_ann *ann, size_t slots)
+{
+    for (size_t c = 0; c < ANN_COLUMNS; c++)
+        if (c != ANN_COLUMN_UPPER_LINK && ann->width[c] > 0 &&
+            !ann_region_commit(&ann->region[c], slots * ann->width[c]))
+            return false;
+    return true;
+}
+
 lh_status
-ann_store_room_check(struct lh_ann *ann, size_t count, bool has_floats, struct lh_error *err)
+ann_store_room_make(struct lh_ann *ann, size_t count, bool has_floats, struct lh_error *err)
 {
     LH_AUTO_LOCK(&ann->slots_lock);
     size_t taken = ann->slots - ann->free_slots.count;
@@ -234,17 +245,11 @@ ann_store_room_check(struct lh_ann *ann, size_t count, bool has_floats, struct l
         return too_big(ann, count, SIZE_MAX, err);
     size_t bytes = bytes_with(ann, slots, ann->owned_floats + (has_floats ? count : 0), true);
     bytes += 2 * sizeof(uint32_t) * count;
-    return bytes > ann->options.max_bytes ? too_big(ann, count, bytes, err) : LH_OK;
-}
-
-static bool
-columns_commit(struct lh_ann *ann, size_t slots)
-{
-    for (size_t c = 0; c < ANN_COLUMNS; c++)
-        if (c != ANN_COLUMN_UPPER_LINK && ann->width[c] > 0 &&
-            !ann_region_commit(&ann->region[c], slots * ann->width[c]))
-            return false;
-    return true;
+    if (bytes > ann->options.max_bytes)
+        return too_big(ann, count, bytes, err);
+    if (!columns_commit(ann, slots))
+        return lh_fail(err, LH_TOO_BIG, "ann.memory", "the system refuses %zu bytes", bytes);
+    return LH_OK;
 }
 
 /* ---- slots; under slots_lock ---- */
@@ -452,7 +457,7 @@ ids_copy(struct lh_ann *ann)
         ann_idtable_put(own, ann->grown.label[i], i);
     ann->ids.used = ann->live;
     __atomic_store_n(&ann->ids.table, own, __ATOMIC_RELEASE);
-    ann->bytes_other = ann_idtable_bytes(own);
+    __atomic_store_n(&ann->bytes_other, ann_idtable_bytes(own), __ATOMIC_RELAXED);
     ann_retire(ann, mapped);
 }
 

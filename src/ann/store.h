@@ -21,9 +21,9 @@ lh_status ann_slot_take(struct lh_ann *ann, unsigned *level, bool has_floats, ui
 /* Nobody may see the node any more. */
 void ann_slot_give(struct lh_ann *ann, uint32_t node);
 
-/* TOO_BIG unless `count` more vectors fit in max_bytes. */
+/* Room for exactly `count` more vectors; TOO_BIG unless they fit in max_bytes. */
 lh_status
-ann_store_room_check(struct lh_ann *ann, size_t count, bool has_floats, struct lh_error *err);
+ann_store_room_make(struct lh_ann *ann, size_t count, bool has_floats, struct lh_error *err);
 
 /* Frees `ptr` once every call under way has ended. */
 void ann_retire(struct lh_ann *ann, void *ptr);
