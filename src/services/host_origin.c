@@ -81,7 +81,7 @@ host_is_ours(const struct lh_host_origin *o, lh_str host)
 static bool
 origin_is_ours(const struct lh_host_origin *o, const struct lh_request *req, lh_str origin)
 {
-    lh_str host = lh_request_header(req, "Host"), rest = origin;
+    lh_str host = lh_request_header(req, "Host"), rest;
     size_t at;
 
     if (list_has(o, "gateway.cors_origins", origin))

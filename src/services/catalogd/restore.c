@@ -17,6 +17,7 @@ rollback_make(struct lh_call *call, const struct catalog_snapshot *old, const ch
 
     return (struct catalog_commit){
         .commit_id = lh_uuid_v7(),
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): an unknown dataset always fails */
         .wish = {.dataset = v->dataset,
                  .writer_id = writer_id,
                  .expected_head = head,

@@ -424,8 +424,8 @@ lh_status
 catalog_lease_hold(struct catalog_writers *w, struct lh_call *call, struct catalog_lease *lease,
                    struct lh_error *err)
 {
-    lh_str name = lh_str_slice(lh_str_of(lease->key), strlen(LEASES_PREFIX),
-                               strlen(lease->key) - strlen(".json"));
+    lh_str key = lh_str_of(lease->key);
+    lh_str name = lh_str_slice(key, strlen(LEASES_PREFIX), key.len - strlen(".json"));
     struct catalog_lease next = *lease;
 
     if (lease->expires_us > lh_time_now_us() + LEASE_US / 2)
