@@ -482,26 +482,28 @@ net_network_start(struct lh_server *s, const struct lh_config *config, struct lh
     pthread_sigmask(SIG_SETMASK, &all, &before);
     s->mhd = daemon_start(s, config);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!s->mhd)
-        return lh_fail(err, LH_UNAVAILABLE, "server.start", "cannot start the network threads");
-    return LH_OK;
+    if (s->mhd)
+        return LH_OK;
+    /* Closed by libmicrohttpd or not, depending on how far it came: closing twice would be worse.
+     */
+    s->listen_fd = -1;
+    return lh_fail(err, LH_UNAVAILABLE, "server.start", "cannot start the network threads");
 }
 
 void
 net_network_quiesce(struct lh_server *s)
 {
-    int fd = MHD_quiesce_daemon(s->mhd);
-
-    if (fd >= 0) {
-        close(fd);
-        s->listen_fd = -1;
-    }
+    /* The network threads may look at the descriptor until they have ended, so it is closed after
+     * them; what makes clients hear "refused" from now on is the shutdown. */
+    (void)MHD_quiesce_daemon(s->mhd);
+    shutdown(s->listen_fd, SHUT_RDWR);
 }
 
 void
 net_network_stop(struct lh_server *s)
 {
-    if (s->mhd)
-        MHD_stop_daemon(s->mhd);
+    MHD_stop_daemon(s->mhd);
     s->mhd = NULL;
+    close(s->listen_fd);
+    s->listen_fd = -1;
 }

@@ -14,7 +14,7 @@ lh_status
 net_network_start(struct lh_server *server, const struct lh_config *config, struct lh_error *err);
 /* Stops listening; open connections are served on. */
 void net_network_quiesce(struct lh_server *server);
-/* Closes what is left. No connection may wait for a worker any more. */
+/* Closes what is left, after quiesce. No connection may wait for a worker any more. */
 void net_network_stop(struct lh_server *server);
 
 #endif
