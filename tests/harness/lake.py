@@ -159,7 +159,7 @@ class Lake:
         env["LAKEHOUSE_LOG"] = "json"
         env["ASAN_OPTIONS"] = "detect_container_overflow=0:abort_on_error=1:" + os.environ.get("ASAN_OPTIONS", "")
         env["LSAN_OPTIONS"] = "suppressions=" + os.path.join(ROOT, "tests", "lsan.supp")
-        env["TSAN_OPTIONS"] = "suppressions=" + os.path.join(ROOT, "tests", "tsan.supp")
+        env["TSAN_OPTIONS"] = "suppressions=" + os.path.join(ROOT, "tests", "tsan.supp") + ":" + os.environ.get("TSAN_OPTIONS", "")
         if faults:
             env["LAKEHOUSE_FAULTS"] = faults
         env.update(self.env)
