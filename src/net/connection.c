@@ -229,6 +229,8 @@ void
 net_connections_sweep(struct net_connections *set)
 {
     int64_t now = lh_time_mono_ms();
+    /* The lock keeps the descriptors open: a connection leaves the list before its socket is
+     * closed. What is done with them here does not wait. */
     LH_AUTO_LOCK(&set->list.lock);
 
     for (struct net_connection *c = set->list.first; c; c = c->next)

@@ -187,6 +187,9 @@ silent(void *service, struct lh_call *call, struct lh_request *req, struct lh_re
 static const struct lh_route service_routes[] = {
     {LH_GET, "/mirror/{id}", mirror, 0, 0},
     {LH_POST, "/mirror/{id}", mirror, LH_ROUTE_WRITES, 0},
+    {LH_PATCH, "/mirror/{id}", mirror, 0, 0},
+    {LH_PATCH, "/little", mirror, 0, 100},
+    {LH_PATCH, "/count", consume, LH_ROUTE_STREAMS_BODY, 0},
     {LH_POST, "/little", mirror, 0, 100},
     {LH_GET, "/refuse", refuse, 0, 0},
     {LH_POST, "/refuse", refuse, 0, 0},
@@ -784,6 +787,7 @@ static const struct lh_route gateway_routes[] = {
     {LH_POST, "/{path...}", gateway, LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
     {LH_PUT, "/{path...}", gateway, LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
     {LH_DELETE, "/{path...}", gateway, LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
+    {LH_PATCH, "/{path...}", gateway, 0, 0},
     {0},
 };
 
@@ -981,6 +985,29 @@ a_body_wanted_whole_is_gathered_up_to_its_limit(void **state)
 }
 
 static void
+a_body_that_the_gateway_holds_whole_is_handed_on(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        LH_AUTO_CHARS whole =
+            ask_gate(*state, i, "PATCH /mirror/7 HTTP/1.1\r\nContent-Length: 5", "abcde");
+        LH_AUTO_CHARS streamed =
+            ask_gate(*state, i, "PATCH /count HTTP/1.1\r\nContent-Length: 5", "abcde");
+        LH_AUTO_CHARS over = ask_gate(
+            *state, i, "PATCH /little HTTP/1.1\r\nContent-Length: 101",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+            "xxxxxxxxxxxxxxxxxxxxx");
+        LH_AUTO_CHARS none = ask_gate(*state, i, "PATCH /count HTTP/1.1\r\nContent-Length: 0", "");
+
+        assert_answer(whole, 200);
+        assert_holds(whole, "\"body\":\"abcde\"");
+        assert_answer(streamed, 200);
+        assert_string_equal(body_of(streamed), "5");
+        assert_answer(over, 413);
+        assert_string_equal(body_of(none), "0");
+    }
+}
+
+static void
 a_client_that_leaves_the_gateway_cancels_the_service(void **state)
 {
     struct gate *g = *state;
@@ -1036,6 +1063,7 @@ main(void)
         AT_GATES(who_may_only_read_cannot_write_through_the_gateway),
         AT_GATES(long_answers_and_long_bodies_stream_through),
         AT_GATES(a_body_wanted_whole_is_gathered_up_to_its_limit),
+        AT_GATES(a_body_that_the_gateway_holds_whole_is_handed_on),
         AT_GATES(a_client_that_leaves_the_gateway_cancels_the_service),
         AT_GATES(a_gateway_before_nothing_says_so),
     };

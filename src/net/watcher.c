@@ -2,7 +2,8 @@
  * Slots are indexed by descriptor. Descriptors are reused at once, so every use of a slot has a
  * generation and an event carries the one it was registered under: an event that was already
  * fetched when its socket went away finds another generation and is dropped. What is watched is
- * referenced under the lock and told without it.
+ * referenced under the lock and told without it. Descriptors are read, shut and closed under it,
+ * which does not wait and keeps their slots true.
  */
 #include "net/watcher.h"
 
