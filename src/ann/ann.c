@@ -291,7 +291,8 @@ lh_ann_stats_get(const struct lh_ann *ann, struct lh_ann_stats *out)
     {
         LH_AUTO_LOCK(&own->slots_lock);
         out->free = ann->free_slots.count;
-        out->removed = ann->dead.count + ann->repair.batch.count;
+        size_t held = ann->slots - ann->free_slots.count;
+        out->removed = held > out->count ? held - out->count : 0;
         out->float_bytes = ann->owned_floats * ann->model.dim * sizeof(float);
     }
     ann_seat_leave(seat);

@@ -150,7 +150,7 @@ lh_status lh_ann_calibrate(struct lh_ann *ann, size_t count, struct lh_error *er
 struct lh_ann_stats {
     size_t count;       /* live vectors */
     size_t slots;       /* places for vectors, live, removed and free */
-    size_t removed;     /* removed and not yet repaired */
+    size_t removed;     /* removed and not yet repaired, or being added */
     size_t free;        /* slots that the next vectors take */
     size_t bytes;       /* of memory of its own, floats included */
     size_t float_bytes; /* of which copied floats */

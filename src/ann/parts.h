@@ -119,6 +119,9 @@ struct lh_ann {
     size_t bytes_other;   /* id tables */
     uint16_t *block_free; /* free slots per block of ANN_BLOCK_NODES */
     struct ann_retired *retired;
+    /* Looked at without the locks, to see whether there is anything to do. */
+    bool has_retired, is_repairing;
+    size_t dead_count;
     struct ann_repair repair;
     struct ann_ladder *ladder; /* atomic; ef by recall, or NULL */
 };

@@ -11,14 +11,21 @@
 #define STEP_NODES 32 /* looked at by one write: half a sweep's worth before the next is due */
 #define BACK_LINKS 2  /* nearest neighbours that link back to a repaired node */
 
+static void
+dead_push(struct lh_ann *ann, uint32_t node)
+{
+    LH_AUTO_LOCK(&ann->slots_lock);
+    ann_free_list_push(&ann->dead, node);
+    __atomic_store_n(&ann->dead_count, ann->dead.count, __ATOMIC_RELAXED);
+}
+
 void
 ann_node_kill(struct lh_ann *ann, uint32_t node)
 {
     struct ann_view *v = &ann->grown;
 
     __atomic_fetch_xor(&v->state[node], ANN_LIVE | ANN_DEAD, __ATOMIC_ACQ_REL);
-    LH_AUTO_LOCK(&ann->slots_lock);
-    ann_free_list_push(&ann->dead, node);
+    dead_push(ann, node);
 }
 
 /* ---- marking ---- */
@@ -79,6 +86,7 @@ batch_mark(struct lh_ann *ann)
         LH_AUTO_LOCK(&ann->slots_lock);
         all = ann->dead;
         ann->dead = (struct ann_free_list){0};
+        __atomic_store_n(&ann->dead_count, 0, __ATOMIC_RELAXED);
     }
     r->batch.count = 0;
     for (size_t i = 0; i < all.count; i++) {
@@ -88,8 +96,7 @@ batch_mark(struct lh_ann *ann)
             ann_free_list_push(&r->batch, all.node[i]);
             continue;
         }
-        LH_AUTO_LOCK(&ann->slots_lock);
-        ann_free_list_push(&ann->dead, all.node[i]);
+        dead_push(ann, all.node[i]);
     }
     free(all.node);
     r->tag = ann_epoch_advance(ann->seats);
@@ -313,7 +320,7 @@ static bool
 is_due(struct lh_ann *ann)
 {
     size_t slots = __atomic_load_n(&ann->slots, __ATOMIC_RELAXED);
-    size_t dead = __atomic_load_n(&ann->dead.count, __ATOMIC_RELAXED);
+    size_t dead = __atomic_load_n(&ann->dead_count, __ATOMIC_RELAXED);
 
     return dead >= DUE_MIN && dead >= slots / DUE_SHARE;
 }
@@ -324,12 +331,13 @@ ann_repair_step(struct lh_ann *ann)
     struct ann_repair *r = &ann->repair;
 
     ann_retired_free(ann);
-    if (__atomic_load_n(&r->phase, __ATOMIC_RELAXED) == ANN_REPAIR_IDLE && !is_due(ann))
+    if (!__atomic_load_n(&ann->is_repairing, __ATOMIC_RELAXED) && !is_due(ann))
         return;
     if (pthread_mutex_trylock(&r->mutex) != 0)
         return;
     if (r->phase != ANN_REPAIR_IDLE || is_due(ann))
         (void)phase_step(ann, STEP_NODES);
+    __atomic_store_n(&ann->is_repairing, r->phase != ANN_REPAIR_IDLE, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&r->mutex);
 }
 
@@ -346,5 +354,6 @@ ann_repair_all(struct lh_ann *ann)
             while (!phase_step(ann, UINT32_MAX) && r->phase != ANN_REPAIR_IDLE)
                 sched_yield();
         } while (r->phase != ANN_REPAIR_IDLE);
+    __atomic_store_n(&ann->is_repairing, false, __ATOMIC_RELAXED);
     ann_retired_free(ann);
 }

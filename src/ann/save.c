@@ -195,7 +195,8 @@ header_make(const struct saver *s)
     h.degree = ann->degree;
     h.ef_construction = ann->options.ef_construction;
     h.nodes = (uint32_t)s->order->count;
-    h.entry = ann->entry == ANN_NODE_NONE ? ANN_NODE_NONE : s->order->number[ann->entry];
+    /* The order begins at the entry. */
+    h.entry = s->order->count > 0 ? 0 : ANN_NODE_NONE;
     for (size_t i = 0; i < s->order->count; i++)
         h.upper_lists += level_of(s, i);
     h.seed = ann->options.seed;

@@ -20,6 +20,7 @@
 #define BRIDGE_SHARE 0.9   /* from here on nearly every neighbour matches */
 #define FILTERED_EF 64     /* paths through a filter are rougher, so the walk is wider */
 #define FAR_EF 256         /* and wider still where nothing around the query matches */
+#define FINE_MORE 16       /* candidates that get 8 bits, beyond 2 k and an eighth of ef */
 #define RERANK_MORE 6      /* candidates that get floats, beyond k and a quarter of k */
 
 struct search {
@@ -117,11 +118,17 @@ descend(struct search *s, struct ann_candidate *from)
 
 /* ---- re-ranking ---- */
 
+/* Four bits order the candidates well enough that the rest of them need no second look; measured,
+ * no recall is lost down to about twice k. */
 static void
 rerank_fine(struct search *s)
 {
     struct ann_seat *seat = s->walk.seat;
     struct ann_pool *c = &seat->chosen;
+    size_t most = 2 * s->query->k + s->ef / 8 + FINE_MORE;
+
+    if (c->size > most)
+        c->size = most;
 
     ann_seat_batch_reserve(seat, c->size);
     for (size_t i = 0; i < c->size; i++)

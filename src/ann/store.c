@@ -381,12 +381,13 @@ ann_retire(struct lh_ann *ann, void *ptr)
     LH_AUTO_LOCK(&ann->slots_lock);
     r->next = ann->retired;
     ann->retired = r;
+    __atomic_store_n(&ann->has_retired, true, __ATOMIC_RELAXED);
 }
 
 void
 ann_retired_free(struct lh_ann *ann)
 {
-    if (__atomic_load_n(&ann->retired, __ATOMIC_RELAXED) == NULL)
+    if (!__atomic_load_n(&ann->has_retired, __ATOMIC_RELAXED))
         return;
     LH_AUTO_LOCK(&ann->slots_lock);
     for (struct ann_retired **at = &ann->retired; *at != NULL;) {
@@ -399,6 +400,7 @@ ann_retired_free(struct lh_ann *ann)
         free(r->ptr);
         free(r);
     }
+    __atomic_store_n(&ann->has_retired, ann->retired != NULL, __ATOMIC_RELAXED);
 }
 
 /* ---- from a file ---- */

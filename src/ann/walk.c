@@ -129,8 +129,7 @@ neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level)
         if (next >= w->limit || !ann_visited_add(&seat->visited, next))
             continue;
         __builtin_prefetch(&w->view->factor[next]);
-        if (n < 4)
-            ann_row_prefetch(w->view->walk, next);
+        ann_row_prefetch(w->view->walk, next);
         seat->batch[n++] = next;
     }
     return n;
