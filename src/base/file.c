@@ -47,7 +47,7 @@ lh_file_read(const char *path, size_t max_bytes, struct lh_buf *out, struct lh_e
         size_t room = out->max - out->len;
         size_t want = step < left ? step : left;
         want = want < room ? want : room;
-        uint8_t probe;
+        uint8_t probe = 0;
         uint8_t *to = want > 0 ? lh_buf_reserve(out, want) : &probe;
         if (to == NULL)
             return lh_buf_check(out, path, err);

@@ -33,7 +33,7 @@ uuid_stamp(lh_uuid id, uint8_t version)
 lh_uuid
 lh_uuid_v4(void)
 {
-    lh_uuid id;
+    lh_uuid id = {0};
 
     lh_random_bytes(id.bytes, sizeof(id.bytes));
     return uuid_stamp(id, 4);
