@@ -304,7 +304,7 @@ answer_put(struct attempt *a, const struct gateway_capture *answer, const char *
         .request_sha256 = request_sha256,
         .status = answer->status,
         .is_kept = !answer->is_through,
-        .body = answer->is_through ? (lh_bytes){0} : lh_buf_bytes(&answer->body),
+        .body = answer->is_through ? lh_bytes_of(NULL, 0) : lh_buf_bytes(&answer->body),
     };
     struct lh_put_options options = {.if_match = a->etag, .content_type = "application/json"};
 
