@@ -197,7 +197,7 @@ ann_code_encode(const struct ann_model *m, const float *rotated, bool is_zero, u
     float max = m->kernels->max_abs(rotated, m->dim);
 
     memset(walk, m->is_nibble ? 0 : 128, m->stride);
-    if (fine != NULL)
+    if (m->is_nibble)
         memset(fine, 0, m->stride);
     *factor = (struct ann_factor){.add = norm + (is_zero ? 1.0f : 0.0f), .mul = 0};
     *fine_mul = 0;

@@ -18,7 +18,7 @@ ann_filter_match(const struct lh_ann_filter *f, uint64_t id)
 {
     if (f->match != NULL)
         return f->match(f->ctx, id);
-    return id < f->bit_count && (f->bits[id / 64] >> (id % 64) & 1);
+    return f->bits != NULL && id < f->bit_count && (f->bits[id / 64] >> (id % 64) & 1);
 }
 
 static uint32_t
@@ -84,7 +84,7 @@ sample_estimate(const struct ann_gate *g, const struct ann_walk *w, size_t live)
 size_t
 ann_gate_estimate(const struct ann_gate *g, const struct ann_walk *w)
 {
-    size_t live = lh_ann_count(w->ann), count = live;
+    size_t live = lh_ann_count(w->ann), count;
 
     if (g->filter == NULL)
         return live;
