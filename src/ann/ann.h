@@ -20,8 +20,7 @@
  * Format   docs/formats/ann-file.md
  * Sources  HNSW: Malkov and Yashunin, arXiv 1603.09320. A scale per vector and two levels of codes:
  *          LVQ, arXiv 2304.04759. Random rotation and unbiased estimates: RaBitQ, arXiv 2405.12497
- *          and 2409.09913. Filters: ACORN, arXiv 2403.04871. Repair of removals: FreshDiskANN,
- *          arXiv 2105.09613.
+ *          and 2409.09913. Repair of removals: FreshDiskANN, arXiv 2105.09613.
  */
 #ifndef LH_ANN_ANN_H
 #define LH_ANN_ANN_H

@@ -91,6 +91,21 @@ node_write(struct lh_ann *ann, struct ann_seat *seat, uint32_t node, const struc
 
 /* ---- finding links ---- */
 
+/* Links are chosen on all 8 bits: among near copies, 4 bits cannot tell who stands before whom. */
+static void
+distances_refine(const struct ann_walk *w, struct ann_pool *pool)
+{
+    struct ann_seat *seat = w->seat;
+
+    ann_seat_batch_reserve(seat, pool->size);
+    for (size_t i = 0; i < pool->size; i++)
+        seat->batch[i] = pool->entry[i].node;
+    ann_estimate_fine(w, seat->batch, pool->size, seat->distances);
+    for (size_t i = 0; i < pool->size; i++)
+        pool->entry[i].distance = seat->distances[i];
+    ann_pool_sort(pool);
+}
+
 /* The pool without nodes that nothing may link to any more. */
 static void
 candidates_take(const struct ann_walk *w, uint32_t self)
@@ -102,8 +117,9 @@ candidates_take(const struct ann_walk *w, uint32_t self)
     for (size_t i = 0; i < pool->size; i++) {
         uint32_t node = ann_candidate_node(pool->entry[i]);
         if (node != self && !(ann_state_of(w->view, node) & ANN_SWEPT))
-            ann_pool_append(chosen, pool->entry[i].distance, node);
+            ann_pool_append(chosen, 0, node);
     }
+    distances_refine(w, chosen);
 }
 
 /* Wider and wider while everything near is being swept, which only mass removal brings about. */

@@ -48,7 +48,7 @@ occluded_drop(const struct ann_walk *w, uint32_t keeper, struct ann_candidate *c
     ann_seat_batch_reserve(seat, count);
     for (size_t i = 0; i < count; i++)
         seat->batch[i] = c[i].node;
-    ann_estimate(&from_keeper, seat->batch, count, seat->distances);
+    ann_estimate_fine(&from_keeper, seat->batch, count, seat->distances);
     for (size_t i = 0; i < count; i++)
         if (seat->distances[i] > c[i].distance)
             c[kept++] = c[i];
@@ -93,7 +93,7 @@ full_list_prune(const struct ann_walk *w, struct ann_list list, uint32_t node, u
     for (size_t i = 0; i < list.max; i++)
         seat->batch[i] = ann_link_get(list, i);
     seat->batch[list.max] = to;
-    ann_estimate(&from_node, seat->batch, list.max + 1, seat->distances);
+    ann_estimate_fine(&from_node, seat->batch, list.max + 1, seat->distances);
     ann_pool_reset(chosen, list.max + 1);
     for (size_t i = 0; i <= list.max; i++)
         ann_pool_insert(chosen, seat->distances[i], seat->batch[i]);

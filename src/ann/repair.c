@@ -202,7 +202,7 @@ list_repair(const struct ann_walk *w, uint32_t node, unsigned level, uint32_t *l
 
     if (n == 0 && level == 0)
         n = candidates_search(w, node);
-    ann_estimate(w, seat->batch, n, seat->distances);
+    ann_estimate_fine(w, seat->batch, n, seat->distances);
     ann_pool_reset(&seat->chosen, n);
     for (size_t i = 0; i < n; i++)
         ann_pool_append(&seat->chosen, seat->distances[i], seat->batch[i]);
@@ -236,6 +236,7 @@ node_sweep(struct ann_walk *w, uint32_t node)
         for (size_t i = 0; i < count && i < BACK_LINKS; i++)
             ann_link_add(w, links[i], level, node);
     }
+    w->target = NULL; /* which was ours */
 }
 
 /* The highest node that stays takes the place of an entry that goes. */

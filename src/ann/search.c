@@ -1,14 +1,16 @@
 /*
- * A search decides on a plan, gathers candidates by it, and re-ranks them: all of them on 8 bits,
- * the best of those on the floats. Plans, by how many vectors match:
+ * A search decides on a plan, gathers candidates by it, and re-ranks them: the best on 8 bits, the
+ * best of those on the floats. Plans:
  *
- *   few        the exact plan compares the codes of all that match, and nothing else;
- *   most, all  the walk keeps everything, and what may not be answered serves as a bridge;
- *   between    the walk keeps only what matches, and steps over what does not to what lies behind
- * it (two hops, as ACORN does, arXiv 2403.04871).
+ *   graph            without a filter: a walk that keeps what is nearest;
+ *   filtered graph   the same walk goes on until enough of what matches is found and nothing nearer
+ * is left to look at; what does not match serves as a bridge; exact            few match: their
+ * codes are compared, and nothing else.
  *
- * A walk that comes back with fewer than k hits although more match is not trusted: the exact plan
- * answers instead. So no filter, removal or odd corner of the graph makes an answer short.
+ * A filter that goes with the content may match only far from the query. A filtered walk that has
+ * cost as much as the exact plan would is therefore given up for it, as Lucene does. And a walk
+ * that comes back with fewer than k hits although more match is not trusted: the exact plan answers
+ * instead. So no filter, removal or odd corner of the graph makes an answer short.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -17,11 +19,11 @@
 
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
 #define EXACT_SHARE 0.03   /* measured: below, scanning all that match beats walking among them */
-#define BRIDGE_SHARE 0.9   /* from here on nearly every neighbour matches */
-#define FILTERED_EF 64     /* paths through a filter are rougher, so the walk is wider */
-#define FAR_EF 256         /* and wider still where nothing around the query matches */
+#define FILTERED_EF 48     /* matches that a filtered walk collects at least */
+#define WALK_MIN 2048      /* comparisons that it may make beyond those of the exact plan */
+#define FLOATS_AHEAD 3     /* rows of floats asked for before their turn */
 #define FINE_MORE 16       /* candidates that get 8 bits, beyond 2 k and an eighth of ef */
-#define RERANK_MORE 6      /* candidates that get floats, beyond k and a quarter of k */
+#define RERANK_MORE 4      /* candidates that get floats, beyond k and an eighth of k */
 
 struct search {
     struct ann_walk walk;
@@ -156,9 +158,11 @@ rerank_floats(struct search *s, size_t count)
 
     if (count < c->size)
         c->size = count;
+    for (size_t i = 0; i < c->size && i < FLOATS_AHEAD; i++)
+        floats_prefetch(s, c->entry[i].node);
     for (size_t i = 0; i < c->size; i++) {
-        if (i + 1 < c->size)
-            floats_prefetch(s, c->entry[i + 1].node);
+        if (i + FLOATS_AHEAD < c->size)
+            floats_prefetch(s, c->entry[i + FLOATS_AHEAD].node);
         const float *row = ann_floats_of(s->walk.ann, s->walk.view, c->entry[i].node);
         c->entry[i].distance = ann_distance(m, s->vector, s->norm, row);
     }
@@ -192,41 +196,38 @@ hits_write(const struct search *s, struct lh_ann_hit *hits)
 
 /* ---- plans ---- */
 
-/* A filter that goes with the content may match only far from the query. Then many paths lead to
- * what is nearest, and few of them to the nearest of all. */
-static size_t
-filtered_ef(const struct search *s, uint32_t from)
+/* Nodes that the filtered walk found, with their twins. */
+static void
+chosen_from_found(struct search *s)
 {
-    const struct ann_walk *w = &s->walk;
-    struct ann_list list = ann_list_of(w->ann, w->view, from, 0);
-    size_t asked = 0, allowed = 0;
+    struct ann_seat *seat = s->walk.seat;
+    struct ann_pool swap = seat->pool;
 
-    for (size_t i = 0; i < list.max; i++) {
-        uint32_t node = ann_link_get(list, i);
-        if (node == ANN_NODE_NONE)
-            break;
-        asked++;
-        allowed += node < w->limit && ann_gate_allows(&s->gate, node);
-    }
-    size_t live = lh_ann_count(w->ann),
-           wanted = 2 * allowed * live < asked * s->matching ? FAR_EF : FILTERED_EF;
-    return s->ef > wanted ? s->ef : wanted;
+    seat->pool = seat->chosen;
+    seat->chosen = swap;
+    chosen_from_pool(s);
 }
 
-static void
+/* False when the walk was given up, because the exact plan would have cost no more. */
+static bool
 graph_walk(struct search *s)
 {
     struct ann_candidate from;
 
+    ann_pool_reset(&s->walk.seat->chosen, 0);
     if (!descend(s, &from))
-        return;
-    if (s->query->filter != NULL)
-        s->ef = filtered_ef(s, from.node);
-    if (s->plan == LH_ANN_PLAN_FILTERED_GRAPH)
-        ann_walk_filtered(&s->walk, &s->gate, from, s->ef);
-    else
+        return true;
+    if (s->plan == LH_ANN_PLAN_GRAPH) {
         ann_walk_beam(&s->walk, from, 0, s->ef);
-    chosen_from_pool(s);
+        chosen_from_pool(s);
+        return true;
+    }
+    if (s->ef < FILTERED_EF)
+        s->ef = FILTERED_EF;
+    if (!ann_walk_filtered(&s->walk, &s->gate, from, s->ef, s->matching + WALK_MIN))
+        return false;
+    chosen_from_found(s);
+    return true;
 }
 
 static void
@@ -260,10 +261,8 @@ plan_choose(struct search *s)
 
     if (live <= EXACT_LIVE_MAX || share < EXACT_SHARE || s->matching <= 2 * s->query->k)
         s->plan = LH_ANN_PLAN_EXACT;
-    else if (share < BRIDGE_SHARE)
-        s->plan = LH_ANN_PLAN_FILTERED_GRAPH;
     else
-        s->plan = LH_ANN_PLAN_GRAPH;
+        s->plan = s->query->filter != NULL ? LH_ANN_PLAN_FILTERED_GRAPH : LH_ANN_PLAN_GRAPH;
 }
 
 static size_t
@@ -272,7 +271,7 @@ rerank(struct search *s, struct lh_ann_hit *hits)
     size_t k = s->query->k;
 
     rerank_fine(s);
-    rerank_floats(s, k + k / 4 + RERANK_MORE);
+    rerank_floats(s, k + k / 8 + RERANK_MORE);
     return hits_write(s, hits);
 }
 
@@ -289,8 +288,7 @@ search_run(struct search *s, struct lh_ann_hit *hits)
     s->matching = ann_gate_estimate(&s->gate, &s->walk);
     plan_choose(s);
     if (s->plan != LH_ANN_PLAN_EXACT) {
-        graph_walk(s);
-        count = rerank(s, hits);
+        count = graph_walk(s) ? rerank(s, hits) : 0;
         if (count == k)
             return count;
     }

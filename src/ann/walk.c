@@ -1,7 +1,8 @@
 /*
  * Each step first gathers the unseen neighbours of the nearest unexpanded candidate, asking for
- * their rows as they are found, then computes all distances at once. The list of the candidate that
- * comes next is asked for before that work begins, since its address is known by then.
+ * their rows as they are found, then computes all distances at once. The list of a candidate is
+ * asked for as soon as it enters the pool, long before its turn: waiting for lists was a third of a
+ * walk.
  */
 #include "ann/walk.h"
 
@@ -158,17 +159,14 @@ ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned leve
     ann_pool_insert(pool, from.distance, from.node);
     while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
         size_t n = neighbours_gather(w, node, level);
-        if (pool->next < pool->size)
-            list_prefetch(w, ann_candidate_node(pool->entry[pool->next]), level);
         ann_estimate(w, seat->batch, n, seat->distances);
         float bound = ann_pool_bound(pool);
         for (size_t i = 0; i < n; i++) {
             if (!(seat->distances[i] < bound))
                 continue;
+            list_prefetch(w, seat->batch[i], level);
             ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
             bound = ann_pool_bound(pool);
-            if (ann_candidate_node(pool->entry[pool->next]) == seat->batch[i])
-                list_prefetch(w, seat->batch[i], level);
         }
     }
 }
@@ -176,85 +174,43 @@ ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned leve
 /* ---- within a filter ---- */
 
 static void
-allowed_push(const struct ann_walk *w, uint32_t node, size_t *n)
+allowed_take(const struct ann_walk *w, const struct ann_gate *gate, float distance, uint32_t node)
 {
-    __builtin_prefetch(&w->view->factor[node]);
-    if (*n < 4)
-        ann_row_prefetch(w->view->walk, node);
-    ann_seat_batch_reserve(w->seat, *n + 1);
-    w->seat->batch[(*n)++] = node;
+    struct ann_pool *found = &w->seat->chosen;
+
+    if (distance < ann_pool_bound(found) && ann_gate_allows_any(gate, node, w->limit))
+        ann_pool_insert(found, distance, node);
 }
 
-/* Neighbours of a bridge. Those that do not match stay unseen, to be bridges from elsewhere. */
-static void
-bridge_cross(const struct ann_walk *w, const struct ann_gate *gate, uint32_t bridge, size_t max,
-             size_t *n)
-{
-    struct ann_list list = ann_list_of(w->ann, w->view, bridge, 0);
-    struct ann_visited *visited = &w->seat->visited;
-
-    for (size_t i = 0; i < list.max && *n < max; i++) {
-        uint32_t node = ann_link_get(list, i);
-        if (node == ANN_NODE_NONE)
-            break;
-        if (node >= w->limit || (visited->bits[node / 64] >> (node % 64) & 1))
-            continue;
-        if (ann_gate_allows_any(gate, node, w->limit)) {
-            ann_visited_add(visited, node);
-            allowed_push(w, node, n);
-        }
-    }
-}
-
-static size_t
-allowed_gather(const struct ann_walk *w, const struct ann_gate *gate, uint32_t from)
-{
-    struct ann_list list = ann_list_of(w->ann, w->view, from, 0);
-    uint32_t bridge[128];
-    size_t n = 0, bridges = 0;
-
-    for (size_t i = 0; i < list.max; i++) {
-        uint32_t node = ann_link_get(list, i);
-        if (node == ANN_NODE_NONE)
-            break;
-        if (node >= w->limit || !ann_visited_add(&w->seat->visited, node))
-            continue;
-        if (ann_gate_allows_any(gate, node, w->limit)) {
-            allowed_push(w, node, &n);
-            continue;
-        }
-        list_prefetch(w, node, 0);
-        bridge[bridges++] = node;
-    }
-    for (size_t i = 0; i < bridges && n < w->ann->degree; i++)
-        bridge_cross(w, gate, bridge[i], w->ann->degree, &n);
-    return n;
-}
-
-static void
-allowed_insert(const struct ann_walk *w, size_t n)
-{
-    struct ann_seat *seat = w->seat;
-
-    ann_estimate(w, seat->batch, n, seat->distances);
-    for (size_t i = 0; i < n; i++)
-        ann_pool_insert(&seat->pool, seat->distances[i], seat->batch[i]);
-}
-
-void
+bool
 ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate, struct ann_candidate from,
-                  size_t ef)
+                  size_t ef, size_t most)
 {
     struct ann_seat *seat = w->seat;
+    struct ann_pool *pool = &seat->pool, *found = &seat->chosen;
+    size_t end = seat->compared + most;
     uint32_t node;
 
-    ann_pool_reset(&seat->pool, ef);
+    ann_pool_reset(pool, most);
+    ann_pool_reset(found, ef);
     ann_visited_reset(&seat->visited, w->limit);
     ann_visited_add(&seat->visited, from.node);
-    if (ann_gate_allows_any(gate, from.node, w->limit))
-        ann_pool_insert(&seat->pool, from.distance, from.node);
-    else
-        allowed_insert(w, allowed_gather(w, gate, from.node));
-    while ((node = ann_pool_expand(&seat->pool)) != ANN_NODE_NONE)
-        allowed_insert(w, allowed_gather(w, gate, node));
+    ann_pool_insert(pool, from.distance, from.node);
+    allowed_take(w, gate, from.distance, from.node);
+    while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
+        if (pool->entry[pool->next - 1].distance > ann_pool_bound(found))
+            return true;
+        if (seat->compared > end)
+            return false;
+        size_t n = neighbours_gather(w, node, 0);
+        ann_estimate(w, seat->batch, n, seat->distances);
+        for (size_t i = 0; i < n; i++) {
+            if (!(seat->distances[i] < ann_pool_bound(found)))
+                continue;
+            list_prefetch(w, seat->batch[i], 0);
+            ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
+            allowed_take(w, gate, seat->distances[i], seat->batch[i]);
+        }
+    }
+    return true;
 }

@@ -36,9 +36,10 @@ struct ann_candidate ann_walk_descend(const struct ann_walk *w, struct ann_candi
  * level. */
 void ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned level, size_t ef);
 
-/* The same on the lowest level, keeping only what the gate allows. From a node that it does not,
- * the walk goes on to that node's neighbours. */
-void ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
-                       struct ann_candidate from, size_t ef);
+/* The `ef` nearest that the gate allows, into the seat's `chosen`, on the lowest level. What it
+ * does not allow is walked through like the rest. False when that took more than `most`
+ * comparisons. */
+bool ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
+                       struct ann_candidate from, size_t ef, size_t most);
 
 #endif
