@@ -66,7 +66,7 @@ recall_measure(const struct lh_ann *ann, const struct model *m, const float *que
 static void
 kind_check(const struct kind *kind, size_t dim)
 {
-    size_t n = 4000;
+    size_t n = 4000 / SHARE;
     struct dice dice = {3};
     float *v = malloc((n + 50) * dim * sizeof(float));
     struct model m = model_new(kind->metric, dim, n);
@@ -173,7 +173,7 @@ static void
 random_adds_updates_and_removals_match_the_exact_model(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= 12 / SHARE; seed++) {
         const struct kind *kind = &KINDS[seed % 6];
         sequence_run(seed, kind, seed % 2 ? 8 : 33, 3, 400);
         sequence_run(seed, kind, seed % 3 ? 16 : 5, 60, 2000);
@@ -294,7 +294,7 @@ static void
 removed_vectors_give_their_memory_to_new_ones(void **state)
 {
     (void)state;
-    enum { N = 5000, DIM = 32 };
+    enum { N = 5000 / SHARE, DIM = 32 };
     struct dice dice = {5};
     float *v = malloc(N * DIM * sizeof(float));
     LH_AUTO(lh_ann) *ann = index_new(DIM, LH_ANN_L2, LH_ANN_CODE_AUTO);
@@ -321,7 +321,7 @@ static void
 half_the_vectors_go_and_the_rest_is_still_found(void **state)
 {
     (void)state;
-    enum { N = 6000, DIM = 48 };
+    enum { N = 6000 / SHARE, DIM = 48 };
     struct dice dice = {17};
     float *v = malloc((N + 50) * DIM * sizeof(float));
     struct model m = model_new(LH_ANN_COSINE, DIM, N);
@@ -409,7 +409,7 @@ static void
 a_wanted_recall_is_served_after_calibration(void **state)
 {
     (void)state;
-    enum { N = 5000, DIM = 96 };
+    enum { N = 5000 / SHARE, DIM = 96 };
     struct dice dice = {31};
     float *v = malloc((N + 50) * DIM * sizeof(float));
     struct model m = model_new(LH_ANN_L2, DIM, N);

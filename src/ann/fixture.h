@@ -10,6 +10,18 @@
 #include "ann/ann.h"
 #include "base/testing.h"
 
+/* The thread sanitizer is some twenty times slower; what it looks for shows in less data. */
+#if defined(__SANITIZE_THREAD__)
+#define SHARE 4
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SHARE 4
+#endif
+#endif
+#ifndef SHARE
+#define SHARE 1
+#endif
+
 /* xorshift64*; the same numbers on every machine. */
 struct dice {
     uint64_t state;
