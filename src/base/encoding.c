@@ -1,7 +1,7 @@
 #include "base/encoding.h"
 
 int
-base_hex_value(char c)
+lh_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -16,7 +16,7 @@ base_hex_value(char c)
 static int
 hex_byte(const char *p)
 {
-    int high = base_hex_value(p[0]), low = base_hex_value(p[1]);
+    int high = lh_hex_value(p[0]), low = lh_hex_value(p[1]);
 
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

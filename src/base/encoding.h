@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 
-/* 0 to 15 in either case, or -1; for this folder. */
-int base_hex_value(char c);
+/* 0 to 15 in either case, or -1. */
+int lh_hex_value(char c);
 void lh_hex_encode(struct lh_buf *out, lh_bytes in); /* lower case */
 bool lh_hex_decode(struct lh_buf *out, lh_str in);
 void lh_base64_encode(struct lh_buf *out, lh_bytes in);

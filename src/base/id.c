@@ -129,7 +129,7 @@ lh_uuid_parse(lh_str s, lh_uuid *out)
                 return false;
             continue;
         }
-        int v = base_hex_value(s.ptr[i]);
+        int v = lh_hex_value(s.ptr[i]);
         if (v < 0)
             return false;
         id.bytes[digit / 2] = (uint8_t)(id.bytes[digit / 2] << 4 | v);
@@ -197,7 +197,7 @@ static bool
 is_lower_hex(lh_str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (base_hex_value(s.ptr[i]) < 0 || (s.ptr[i] >= 'A' && s.ptr[i] <= 'F'))
+        if (lh_hex_value(s.ptr[i]) < 0 || (s.ptr[i] >= 'A' && s.ptr[i] <= 'F'))
             return false;
     return true;
 }
@@ -236,7 +236,7 @@ lh_trace_parse(lh_str traceparent, struct lh_trace *t)
         return false;
     (void)lh_str_copy(t->trace_id, sizeof(t->trace_id), trace);
     hex_random(t->span_id, 8);
-    t->is_sampled = (base_hex_value(flags.ptr[1]) & 1) != 0;
+    t->is_sampled = (lh_hex_value(flags.ptr[1]) & 1) != 0;
     return true;
 }
 
