@@ -362,10 +362,22 @@ answer_finish(struct net_exchange *x)
     lh_response_end(&x->res);
 }
 
+static void
+failure_answer(struct net_exchange *x, const struct lh_error *err)
+{
+    struct lh_server *s = x->server;
+
+    /* Once begun there is only one way to say it: the answer breaks off. */
+    if (s->refuse && !x->res.status)
+        s->refuse(s->self, &x->call, &x->req, err, &x->res);
+    else
+        lh_response_problem(&x->res, err, &x->call.trace);
+}
+
 void
 net_exchange_refuse(struct net_exchange *x, const struct lh_error *err)
 {
-    lh_response_problem(&x->res, err, &x->call.trace);
+    failure_answer(x, err);
     answer_finish(x);
 }
 
@@ -378,7 +390,7 @@ net_exchange_run(struct net_exchange *x)
     if (status != LH_OK) {
         if (failure_is_ours(status))
             lh_log_error(LH_LOG_ERROR, x->server->name, "request failed", &err);
-        lh_response_problem(&x->res, &err, &x->call.trace);
+        failure_answer(x, &err);
     } else if (!lh_response_is_complete(&x->res)) {
         lh_log(LH_LOG_ERROR, x->server->name, "answer cut short", LH_LOG_S("route", x->req.route),
                LH_LOG_I("bytes", x->res.sent_bytes), LH_LOG_I("promised", x->res.length));

@@ -28,6 +28,7 @@ struct lh_server {
     const struct lh_router *router;
     lh_server_guard guard;
     lh_server_done done;
+    lh_server_refuse refuse;
     void *self;
     struct net_flow_limits limits;
     uint64_t body_max, head_max;

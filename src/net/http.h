@@ -107,7 +107,7 @@ struct lh_sink {
     void *self;
 };
 
-#define LH_RESPONSE_HEADERS_MAX 24
+#define LH_RESPONSE_HEADERS_MAX 128
 
 struct lh_response {
     struct lh_sink sink;

@@ -138,6 +138,7 @@ server_new(const struct lh_server_options *o)
     s->router = o->router;
     s->guard = o->guard;
     s->done = o->done;
+    s->refuse = o->refuse;
     s->self = o->self;
     s->listen_fd = -1;
     s->body_max = lh_config_size(c, "http.body_max");

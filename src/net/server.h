@@ -39,14 +39,21 @@ typedef lh_status (*lh_server_guard)(void *self, struct lh_call *call, struct lh
 typedef void (*lh_server_done)(void *self, const struct lh_call *call, const struct lh_request *req,
                                const struct lh_response *res, int64_t elapsed_ns);
 
+/* Says a failure in the server's own way, on the thread that met it; by then nothing has been
+ * answered. */
+typedef void (*lh_server_refuse)(void *self, const struct lh_call *call,
+                                 const struct lh_request *req, const struct lh_error *err,
+                                 struct lh_response *res);
+
 struct lh_server_options {
     const char *name;   /* "gateway"; in logs and metrics */
     const char *listen; /* "127.0.0.1:3100", "[::1]:0" */
     const struct lh_router *router;
     const struct lh_config *config;
-    lh_server_guard guard; /* NULL: none */
-    lh_server_done done;   /* NULL: none */
-    void *self;            /* for both */
+    lh_server_guard guard;   /* NULL: none */
+    lh_server_done done;     /* NULL: none */
+    lh_server_refuse refuse; /* NULL: lh_response_problem */
+    void *self;              /* for all three */
 };
 
 /* Bound and answering when it returns OK. INVALID "server.listen" for a bad address, UNAVAILABLE

@@ -529,6 +529,36 @@ the_guard_stands_before_every_handler(void **state)
 }
 
 static void
+refuse_in_plain_words(void *self, const struct lh_call *call, const struct lh_request *req,
+                      const struct lh_error *err, struct lh_response *res)
+{
+    LH_AUTO_BUF(text, 4096);
+
+    (void)self;
+    (void)call;
+    lh_buf_printf(&text, "<%s %.*s>", err->reason, LH_FMT(req->path));
+    (void)lh_response_bytes(res, 418, "text/plain", lh_buf_bytes(&text), NULL);
+}
+
+static void
+a_server_may_say_failures_in_its_own_way(void **state)
+{
+    struct lab lab;
+
+    (void)state;
+    lab_start_with(&lab, routes, NULL, NULL,
+                   (struct lh_server_options){.refuse = refuse_in_plain_words});
+    LH_AUTO_CHARS failed = GET(&lab, "/fail?status=2");
+    assert_answer(failed, 418);
+    assert_string_equal(body_of(failed), "<test.failure /fail>");
+    LH_AUTO_CHARS missing = GET(&lab, "/nowhere");
+    assert_string_equal(body_of(missing), "<request.route /nowhere>");
+    LH_AUTO_CHARS bad = GET(&lab, "/%zz");
+    assert_string_equal(body_of(bad), "<request.target />");
+    lab_stop(&lab);
+}
+
+static void
 requests_are_counted_before_they_are_answered(void **state)
 {
     struct lh_metric *m =
@@ -706,6 +736,7 @@ main(void)
         WITH_LAB(a_reset_cancels_too),
         cmocka_unit_test(a_queued_request_whose_client_left_does_not_run),
         cmocka_unit_test(the_guard_stands_before_every_handler),
+        cmocka_unit_test(a_server_may_say_failures_in_its_own_way),
         WITH_LAB(requests_are_counted_before_they_are_answered),
         WITH_LAB(stats_tell_what_goes_on),
         WITH_LAB(a_server_answers_as_soon_as_it_has_started),

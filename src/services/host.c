@@ -39,6 +39,14 @@ services_start(struct lh_host *h, struct lh_error *err)
     return LH_OK;
 }
 
+static lh_status
+doors_open(struct lh_host *h, struct lh_error *err)
+{
+    for (size_t i = 0; i < h->slot_count; i++)
+        LH_TRY(host_side_open(&h->slots[i], err));
+    return host_door_open(h, err);
+}
+
 static char *
 listen_choose(const struct lh_host *h, const struct lh_host_options *options)
 {
@@ -71,7 +79,7 @@ host_build(struct lh_host *h, const struct lh_host_options *options, struct lh_e
     h->listen = listen_choose(h, options);
     h->url = lh_strdup("");
     LH_TRY(services_start(h, err));
-    return options->is_embedded ? LH_OK : host_door_open(h, err);
+    return options->is_embedded ? LH_OK : doors_open(h, err);
 }
 
 lh_status
@@ -135,8 +143,12 @@ lh_host_stop(struct lh_host *h)
 {
     if (!h)
         return;
+    for (size_t i = 0; i < h->slot_count; i++)
+        host_side_drain(&h->slots[i]);
     if (h->server)
         lh_server_drain(h->server, lh_config_ms(h->env.config, "http.drain_timeout"));
+    for (size_t i = 0; i < h->slot_count; i++)
+        host_side_close(&h->slots[i]);
     lh_server_free(h->server);
     services_stop(h);
     lh_mesh_free(h->env.mesh);

@@ -184,6 +184,7 @@ service_print(struct host_slot *slot, struct lh_json_writer *w)
     lh_json_set_bool(w, "ok", is_running);
     if (is_running && slot->service->status)
         slot->service->status(slot->self, w);
+    host_side_print(slot, w);
     lh_json_object_end(w);
 }
 

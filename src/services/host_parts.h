@@ -18,18 +18,31 @@
 
 struct host_route;
 
+/* A door beside the main one. */
+struct host_side {
+    struct lh_side_door door; /* name NULL: there is none */
+    struct host_route *routes;
+    struct lh_router *router;
+    struct lh_server *server;
+    char *url;
+};
+
 struct host_slot {
     struct lh_host *host;
     const struct lh_service *service;
     struct lh_router *router; /* its routes; of a service that is a door, those of the process */
     struct host_route *routes;
     struct lh_door door;
+    struct host_side side;
     void *self;             /* what start gave; read only while is_running */
     atomic_bool is_running; /* from the end of start to the beginning of stop */
 };
 
 void host_slot_init(struct host_slot *slot, struct lh_host *host, const struct lh_service *service);
 void host_slot_fini(struct host_slot *slot);
+/* A table of routes that lead to the slot; ends with a row without a target. Caller frees. */
+struct host_route *host_routes_new(struct host_slot *slot, const struct lh_route *routes);
+void host_routes_add(struct host_route *routes, struct lh_router *r);
 /* The same routes behind another door. */
 void host_slot_routes_add(const struct host_slot *slot, struct lh_router *r);
 lh_status host_slot_start(struct host_slot *slot, const struct lh_env *env, struct lh_error *err);
@@ -83,6 +96,13 @@ char *host_listen_configured(const struct lh_config *config, const struct lh_ser
 lh_status host_door_open(struct lh_host *h, struct lh_error *err);
 /* The service that faces the network: the one with a door, else the only or last one. */
 const struct host_slot *host_door_slot(const struct lh_host *h);
+/* Binds the side door of the service, if it wants one. */
+lh_status host_side_open(struct host_slot *slot, struct lh_error *err);
+void host_side_drain(struct host_slot *slot);
+void host_side_close(struct host_slot *slot);
+void host_side_fini(struct host_slot *slot);
+/* Member "doors" of the service in /v1/status. */
+void host_side_print(const struct host_slot *slot, struct lh_json_writer *w);
 /* GET /healthz, /readyz and /metrics; and /v1/status for a process without a gateway. */
 void host_health_routes_add(struct lh_host *h, struct lh_router *r);
 void host_status_route_add(struct lh_host *h, struct lh_router *r);

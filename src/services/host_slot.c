@@ -50,28 +50,30 @@ route_count(const struct lh_route *routes)
     return n;
 }
 
-/* A door fills its router itself, once it has started. */
-static void
-slot_routes_build(struct host_slot *slot)
+struct host_route *
+host_routes_new(struct host_slot *slot, const struct lh_route *routes)
 {
-    const struct lh_route *routes = slot->service->routes;
-    size_t n = slot->service->door ? 0 : route_count(routes);
+    size_t n = route_count(routes);
+    struct host_route *list = lh_alloc_array(n + 1, sizeof(*list));
 
-    slot->routes = lh_alloc_array(n + 1, sizeof(*slot->routes));
     for (size_t i = 0; i < n; i++) {
-        struct host_route *r = &slot->routes[i];
-
-        *r = (struct host_route){.slot = slot, .target = &routes[i], .table = {routes[i]}};
-        r->table[0].handle = slot_handle;
+        list[i] = (struct host_route){.slot = slot, .target = &routes[i], .table = {routes[i]}};
+        list[i].table[0].handle = slot_handle;
     }
-    host_slot_routes_add(slot, slot->router);
+    return list;
+}
+
+void
+host_routes_add(struct host_route *routes, struct lh_router *r)
+{
+    for (struct host_route *route = routes; route->target; route++)
+        lh_router_add(r, route->table, route);
 }
 
 void
 host_slot_routes_add(const struct host_slot *slot, struct lh_router *r)
 {
-    for (struct host_route *route = slot->routes; route->target; route++)
-        lh_router_add(r, route->table, route);
+    host_routes_add(slot->routes, r);
 }
 
 void
@@ -80,12 +82,15 @@ host_slot_init(struct host_slot *slot, struct lh_host *host, const struct lh_ser
     slot->host = host;
     slot->service = service;
     slot->router = lh_router_new();
-    slot_routes_build(slot);
+    /* A door fills its router itself, once it has started. */
+    slot->routes = host_routes_new(slot, service->door ? NULL : service->routes);
+    host_slot_routes_add(slot, slot->router);
 }
 
 void
 host_slot_fini(struct host_slot *slot)
 {
+    host_side_fini(slot);
     lh_router_free(slot->router);
     free(slot->routes);
 }

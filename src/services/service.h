@@ -53,6 +53,18 @@ struct lh_door {
     void *self; /* for both */
 };
 
+/* A further address of a service, with a protocol and a guard of its own: the S3 door of storaged.
+ */
+struct lh_side_door {
+    const char *name;   /* of its server, in logs, metrics and /v1/status: "s3" */
+    const char *listen; /* HOST:PORT; NULL: it stays shut */
+    const struct lh_route *routes;
+    lh_server_guard guard;
+    lh_server_done done;
+    lh_server_refuse refuse;
+    void *self; /* for all three; handlers get the service */
+};
+
 struct lh_service {
     const char *name;                   /* "catalogd" */
     const char *what;                   /* one line for people */
@@ -69,6 +81,8 @@ struct lh_service {
      * start. NULL: its routes are called through the mesh, and behind lh_mesh_guard when it has a
      * process of its own. */
     void (*door)(void *self, struct lh_router *router, struct lh_door *out);
+    /* Asked once after start, unless the process has no sockets at all; may be NULL. */
+    lh_status (*side_door)(void *self, struct lh_side_door *out, struct lh_error *err);
 };
 
 extern const struct lh_service lh_storaged, lh_catalogd, lh_ingestd, lh_queryd, lh_journald,

@@ -48,6 +48,8 @@ struct bucket_ops {
     lh_status (*list)(struct lh_bucket *b, struct lh_call *call, struct object_lister *l,
                       struct lh_error *err);
     void (*free)(struct lh_bucket *b);
+
+    bool (*keeps_metadata)(const struct lh_bucket *b); /* NULL: it does not */
 };
 
 enum bucket_op { BUCKET_PUT, BUCKET_GET, BUCKET_HEAD, BUCKET_DELETE, BUCKET_LIST, BUCKET_OP_COUNT };
@@ -66,6 +68,12 @@ struct lh_bucket {
     struct bucket_metrics metrics;
 };
 
+struct object_md5 {
+    bool is_known;
+    uint8_t digest[16];
+    unsigned parts; /* 0: of the whole at once */
+};
+
 struct lh_upload {
     struct lh_bucket *bucket;
     struct lh_call *call;
@@ -74,12 +82,14 @@ struct lh_upload {
     int64_t began_ns;
     lh_status outcome; /* the first failure */
     bool is_over;      /* failed or committed: nothing may follow */
+    struct object_md5 md5;
 };
 
 struct lh_reader_at {
     struct lh_bucket *bucket;
     char key[LH_KEY_MAX + 1];
     struct lh_object_info info;
+    lh_str metadata; /* the backend's */
 };
 
 void bucket_init(struct lh_bucket *b, const struct bucket_ops *ops, const char *name,

@@ -177,6 +177,21 @@ content_type_check(const char *content_type, struct lh_error *err)
 }
 
 static lh_status
+metadata_check(const struct lh_bucket *b, lh_str metadata, struct lh_error *err)
+{
+    if (metadata.len == 0)
+        return LH_OK;
+    if (metadata.len > LH_OBJECT_METADATA_MAX)
+        return lh_fail(err, LH_INVALID, "store.metadata_too_big",
+                       "the metadata has %zu bytes, %d are allowed", metadata.len,
+                       LH_OBJECT_METADATA_MAX);
+    if (!b->ops->keeps_metadata || !b->ops->keeps_metadata(b))
+        return lh_fail(err, LH_UNSUPPORTED, "store.no_metadata",
+                       "bucket '%s' cannot keep metadata with its objects", b->name);
+    return LH_OK;
+}
+
+static lh_status
 expected_sha256_check(const char *hex, struct lh_error *err)
 {
     if (hex && (strlen(hex) != LH_SHA256_HEX - 1 ||
@@ -187,10 +202,11 @@ expected_sha256_check(const char *hex, struct lh_error *err)
 }
 
 static lh_status
-put_check(struct lh_call *call, lh_str key, const struct lh_put_options *options,
-          struct lh_error *err)
+put_check(const struct lh_bucket *b, struct lh_call *call, lh_str key,
+          const struct lh_put_options *options, struct lh_error *err)
 {
     LH_TRY(lh_key_check(key, err));
+    LH_TRY(metadata_check(b, options->metadata, err));
     LH_TRY(content_type_check(options->content_type, err));
     LH_TRY(expected_sha256_check(options->expected_sha256, err));
     if (options->if_absent && options->if_match)
@@ -211,7 +227,7 @@ lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
     struct lh_upload *u;
     lh_status status;
 
-    LH_TRY(put_check(call, key, o, err));
+    LH_TRY(put_check(b, call, key, o, err));
     LH_TRY(store_limits_size_check(key, o->size_hint, size_max, err));
     LH_TRY(store_limits_put_enter(b->limits, err));
     status = b->ops->upload_begin(b, key, o, &u, err);
@@ -255,6 +271,13 @@ lh_upload_write(struct lh_upload *u, lh_bytes bytes, struct lh_error *err)
     u->outcome = upload_take(u, bytes, err);
     u->is_over = u->outcome != LH_OK;
     return u->outcome;
+}
+
+void
+lh_upload_md5_set(struct lh_upload *u, const uint8_t md5[16], unsigned parts)
+{
+    u->md5 = (struct object_md5){.is_known = true, .parts = parts};
+    memcpy(u->md5.digest, md5, sizeof(u->md5.digest));
 }
 
 static lh_status
@@ -311,7 +334,7 @@ put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path
     uint64_t size_max = store_limits_size_max(b->limits, key, options->size_max);
     lh_status status;
 
-    LH_TRY(put_check(call, key, options, err));
+    LH_TRY(put_check(b, call, key, options, err));
     LH_TRY(store_limits_put_enter(b->limits, err));
     status = b->ops->put_file(b, call, key, path, options, size_max, info, err);
     store_limits_put_leave(b->limits);
@@ -421,6 +444,12 @@ lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
     else if (status == LH_OK && *fd >= 0)
         lh_metric_add(b->metrics.read_bytes, (int64_t)length);
     return status;
+}
+
+lh_str
+lh_reader_at_metadata(const struct lh_reader_at *r)
+{
+    return r->metadata;
 }
 
 bool

@@ -29,13 +29,18 @@
 #include "store/key.h"
 
 #define LH_ETAG_MAX 80
+#define LH_CONTENT_TYPE_MAX 128 /* with NUL */
+#define LH_MD5_ETAG_MAX 40
+#define LH_OBJECT_METADATA_MAX 3072
 
 struct lh_bucket; /* owned by the store (store/store.h) */
 
 struct lh_object_info {
-    char etag[LH_ETAG_MAX];     /* without quotes */
-    char sha256[LH_SHA256_HEX]; /* "" when the backend does not know it */
-    char content_type[64];
+    char etag[LH_ETAG_MAX];         /* without quotes */
+    char sha256[LH_SHA256_HEX];     /* "" when the backend does not know it */
+    char md5_etag[LH_MD5_ETAG_MAX]; /* as S3 counts ETags: MD5 in hex, "-parts" behind a multipart
+                                       one; "" when nobody gave one */
+    char content_type[LH_CONTENT_TYPE_MAX];
     uint64_t size_bytes;
     int64_t modified_us;
 };
@@ -45,8 +50,10 @@ struct lh_put_options {
     const char *if_match;        /* ETag, "*" for any, or NULL */
     const char *content_type;    /* NULL: application/octet-stream */
     const char *expected_sha256; /* hex or NULL; else INVALID "store.checksum_mismatch" */
-    uint64_t size_max;           /* 0: the bucket's limit */
-    uint64_t size_hint;          /* announced, so that too much is refused at once; 0: not known */
+    lh_str metadata;    /* kept with the object as it is; UNSUPPORTED "store.no_metadata" where the
+                           bucket keeps none, INVALID "store.metadata_too_big" */
+    uint64_t size_max;  /* 0: the bucket's limit */
+    uint64_t size_hint; /* announced, so that too much is refused at once; 0: not known */
 };
 
 const char *lh_bucket_name(const struct lh_bucket *b);
@@ -70,6 +77,9 @@ lh_status
 lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
                 const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err);
 lh_status lh_upload_write(struct lh_upload *u, lh_bytes bytes, struct lh_error *err);
+/* Before commit: MD5 of the bytes, or of the MD5s of their `parts` parts (0: not in parts). A
+ * bucket that counts its own ETags does without. */
+void lh_upload_md5_set(struct lh_upload *u, const uint8_t md5[16], unsigned parts);
 lh_status lh_upload_commit(struct lh_upload *u, struct lh_object_info *info, struct lh_error *err);
 void lh_upload_free(struct lh_upload *u);
 LH_AUTO_DEFINE(lh_upload)
@@ -98,6 +108,8 @@ lh_status lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64
  * closes it. */
 lh_status lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
                             uint64_t length, int *fd, struct lh_error *err);
+/* What was given with the put, as long as the reader lives. */
+lh_str lh_reader_at_metadata(const struct lh_reader_at *r);
 /* Whether lh_reader_at_file over that range would cost nothing. */
 bool lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t length);
 void lh_reader_at_free(struct lh_reader_at *r);

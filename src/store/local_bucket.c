@@ -186,6 +186,12 @@ local_free(struct lh_bucket *base)
     free(b);
 }
 
+static bool
+local_keeps_metadata(const struct lh_bucket *b)
+{
+    return ((const struct local_bucket *)b)->has_xattrs;
+}
+
 static const struct bucket_ops local_ops = {
     .backend = "local",
     .upload_begin = local_upload_begin,
@@ -202,6 +208,7 @@ static const struct bucket_ops local_ops = {
     .reader_free = local_reader_free,
     .list = local_list,
     .free = local_free,
+    .keeps_metadata = local_keeps_metadata,
 };
 
 lh_status

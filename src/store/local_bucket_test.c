@@ -99,6 +99,48 @@ the_content_type_is_kept(void **state)
 }
 
 static void
+metadata_and_md5_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    const struct lh_put_options o = {.metadata = LH_STR("mtime:1\n")};
+    const struct lh_put_options plain = {0};
+    LH_AUTO(lh_upload) *u = NULL;
+    LH_AUTO(lh_reader_at) *r = NULL;
+    LH_AUTO(lh_object_list) *list = NULL;
+    struct lh_object_info info;
+
+    must(lh_upload_begin(f->bucket, &f->call, LH_STR("k"), &o, &u, &err));
+    must(lh_upload_write(u, lh_str_bytes(LH_STR("1")), &err));
+    lh_upload_md5_set(u, (const uint8_t *)"0123456789abcdef", 2);
+    must(lh_upload_commit(u, &info, &err));
+    assert_string_equal(info.md5_etag, "30313233343536373839616263646566-2");
+    must(lh_object_open(f->bucket, &f->call, LH_STR("k"), &r, &info, &err));
+    assert_string_equal(info.md5_etag, "30313233343536373839616263646566-2");
+    assert_true(lh_str_eq(lh_reader_at_metadata(r), LH_STR("mtime:1\n")));
+    must(lh_object_list(f->bucket, &f->call, LH_STR(""), LH_STR(""), 0, &list, &err));
+    assert_string_equal(list->items[0].info.md5_etag, "30313233343536373839616263646566-2");
+
+    must(put_text(f, "k", "2", &plain, &info, &err));
+    assert_string_equal(info.md5_etag, "");
+}
+
+static void
+too_much_metadata_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char text[LH_OBJECT_METADATA_MAX + 1];
+    struct lh_put_options most = {.metadata = {text, LH_OBJECT_METADATA_MAX}};
+    struct lh_put_options more = {.metadata = {text, LH_OBJECT_METADATA_MAX + 1}};
+    LH_AUTO(lh_reader_at) *r = NULL;
+
+    memset(text, 'x', sizeof(text));
+    must(put_text(f, "k", "1", &most, NULL, &err));
+    must(lh_object_open(f->bucket, &f->call, LH_STR("k"), &r, NULL, &err));
+    assert_int_equal(lh_reader_at_metadata(r).len, LH_OBJECT_METADATA_MAX);
+    must_fail(put_text(f, "k", "1", &more, NULL, &err), LH_INVALID, "store.metadata_too_big");
+}
+
+static void
 what_is_not_there_is_not_found(void **state)
 {
     struct fixture *f = *state;
@@ -576,6 +618,8 @@ main(void)
         bucket_test(an_empty_object_is_an_object),
         bucket_test(odd_keys_have_objects_of_their_own),
         bucket_test(the_content_type_is_kept),
+        bucket_test(metadata_and_md5_are_kept),
+        bucket_test(too_much_metadata_is_refused),
         bucket_test(what_is_not_there_is_not_found),
         bucket_test(a_buffer_too_small_is_told_before_reading),
         bucket_test(an_object_and_a_folder_of_objects_exclude_each_other),

@@ -31,7 +31,7 @@ identity_info(const struct stat *st, struct lh_object_info *info)
     (void)snprintf(info->etag, sizeof(info->etag), "i-%" PRIx64 "-%" PRIx64 ".%09lx-%" PRIx64,
                    (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
                    (unsigned long)st->st_mtim.tv_nsec, (uint64_t)st->st_ino);
-    info->sha256[0] = '\0';
+    info->sha256[0] = info->md5_etag[0] = '\0';
     (void)lh_str_copy(info->content_type, sizeof(info->content_type),
                       LH_STR(STORE_CONTENT_TYPE_DEFAULT));
     info->size_bytes = (uint64_t)st->st_size;
@@ -106,8 +106,10 @@ local_file_info(const struct local_bucket *b, const struct stat *st, const struc
     identity_info(st, info);
     memcpy(identity, info->etag, sizeof(identity));
     store_meta_info(m, info);
-    if (!b->has_xattrs)
+    if (!b->has_xattrs) {
         memcpy(info->etag, identity, sizeof(identity));
+        info->md5_etag[0] = '\0';
+    }
     info->modified_us = modified_us(st);
 }
 

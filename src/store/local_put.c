@@ -33,8 +33,10 @@ struct local_upload {
     uint64_t behind_bytes; /* written and already on its way to the disk */
     bool if_absent;
     char if_match[LH_ETAG_MAX]; /* "": none */
-    char content_type[64];
+    char content_type[LH_CONTENT_TYPE_MAX];
     char expected_sha256[LH_SHA256_HEX]; /* "": none */
+    size_t metadata_len;
+    char metadata[LH_OBJECT_METADATA_MAX];
 };
 
 static struct local_condition
@@ -56,6 +58,9 @@ options_keep(struct local_upload *u, const struct lh_put_options *o)
     (void)lh_str_copy(u->content_type, sizeof(u->content_type), lh_str_of(type));
     (void)lh_str_copy(u->expected_sha256, sizeof(u->expected_sha256),
                       lh_str_of(o->expected_sha256));
+    u->metadata_len = o->metadata.len;
+    if (o->metadata.len > 0)
+        memcpy(u->metadata, o->metadata.ptr, o->metadata.len);
 }
 
 /* In the words of the bucket: a disk may become full or read-only while we live. */
@@ -153,6 +158,8 @@ struct finished {
     struct store_digest *digest;
     const char *content_type;
     const char *expected_sha256; /* NULL or "": none */
+    lh_str metadata;
+    struct object_md5 md5;
     int fd;
 };
 
@@ -170,6 +177,17 @@ expected_check(lh_str key, const char *expected, const uint8_t sha256[LH_SHA256_
                    LH_FMT(lh_str_fit(key, 200)), expected, found);
 }
 
+static void
+meta_enrich(struct store_meta *m, const struct finished *f)
+{
+    m->has_md5 = f->md5.is_known;
+    m->md5_parts = f->md5.parts;
+    memcpy(m->md5, f->md5.digest, sizeof(m->md5));
+    m->metadata_len = f->metadata.len;
+    if (f->metadata.len > 0)
+        memcpy(m->metadata, f->metadata.ptr, f->metadata.len);
+}
+
 /* Checksums into the attribute, everything to the disk. */
 static lh_status
 file_finish(struct local_bucket *b, lh_str key, const struct finished *f,
@@ -182,6 +200,7 @@ file_finish(struct local_bucket *b, lh_str key, const struct finished *f,
     store_digest_final(f->digest, sha256);
     LH_TRY(expected_check(key, f->expected_sha256, sha256, err));
     store_meta_make(&meta, f->digest, sha256, f->content_type);
+    meta_enrich(&meta, f);
     LH_TRY(local_meta_store(b, f->fd, f->digest, &meta, key, err));
     LH_FAULT("store.put.before_fsync", err);
     if (fsync(f->fd) != 0)
@@ -201,6 +220,8 @@ local_upload_commit(struct lh_upload *base, struct lh_object_info *info, struct 
     struct finished f = {.digest = &u->digest,
                          .content_type = u->content_type,
                          .expected_sha256 = u->expected_sha256,
+                         .metadata = {u->metadata, u->metadata_len},
+                         .md5 = base->md5,
                          .fd = u->fd};
 
     LH_TRY(file_finish(b, lh_str_of(base->key), &f, info, err));
@@ -283,6 +304,7 @@ move_in(struct local_bucket *b, struct lh_call *call, lh_str key, const char *pa
                          .content_type =
                              o->content_type ? o->content_type : STORE_CONTENT_TYPE_DEFAULT,
                          .expected_sha256 = o->expected_sha256,
+                         .metadata = o->metadata,
                          .fd = source->fd};
 
     LH_TRY(local_condition_check(b, key, &condition, err));

@@ -69,6 +69,7 @@ local_reader_open(struct lh_bucket *base, struct lh_call *call, lh_str key,
         return status;
     }
     r->base.info = r->file.info;
+    r->base.metadata = (lh_str){r->file.meta.metadata, r->file.meta.metadata_len};
     if (r->file.has_meta)
         r->proven = store_proven_ref(b->proven, &r->file.st);
     *out = &r->base;

@@ -6,7 +6,7 @@
  * and a size that does not fit the number of block checksums is refused.
  *
  * Fails    CORRUPT "store.metadata".
- * Format   docs/formats/layout.md
+ * Format   docs/formats/layout.md; what needs nothing of version 2 is written as version 1
  */
 #ifndef LH_STORE_META_H
 #define LH_STORE_META_H
@@ -16,7 +16,9 @@
 #include "store/digest.h"
 
 #define STORE_META_TAG_BYTES 8
-#define STORE_META_BYTES_MAX (128 + 4 * STORE_BLOCKS_MAX)
+#define STORE_META_BYTES_MAX                                                                       \
+    (128 + LH_CONTENT_TYPE_MAX + LH_OBJECT_METADATA_MAX + 4 * STORE_BLOCKS_MAX)
+#define STORE_META_PARTS_MAX 65535
 #define STORE_CONTENT_TYPE_DEFAULT "application/octet-stream"
 
 struct store_meta {
@@ -24,7 +26,12 @@ struct store_meta {
     uint8_t sha256[LH_SHA256_BYTES];
     uint8_t tag[STORE_META_TAG_BYTES]; /* random, of this put: makes the ETag unlike that of any
                                           other */
-    char content_type[64];
+    char content_type[LH_CONTENT_TYPE_MAX];
+    bool has_md5;
+    uint8_t md5[16];
+    unsigned md5_parts;
+    size_t metadata_len;
+    char metadata[LH_OBJECT_METADATA_MAX];
     unsigned block_log2;
     size_t block_count;
     uint32_t crcs[STORE_BLOCKS_MAX];
@@ -38,7 +45,7 @@ void store_meta_make(struct store_meta *m, const struct store_digest *d,
 size_t store_meta_encode(const struct store_meta *m, uint8_t out[STORE_META_BYTES_MAX]);
 lh_status store_meta_decode(lh_bytes in, struct store_meta *m, struct lh_error *err);
 
-/* ETag, SHA-256, content type and size; modified_us is left alone. */
+/* ETags, SHA-256, content type and size; modified_us is left alone. */
 void store_meta_info(const struct store_meta *m, struct lh_object_info *info);
 
 #endif

@@ -41,6 +41,73 @@ what_is_encoded_is_decoded(void **state)
     }
 }
 
+/* What the first version of the format wrote, byte for byte: objects of then must stay readable. */
+static void
+an_attribute_of_the_first_version_is_read(void **state)
+{
+    uint8_t bytes[STORE_META_BYTES_MAX];
+    struct store_meta m, back;
+    size_t n;
+
+    (void)state;
+    meta_of("hello", "x/y", &m);
+    n = store_meta_encode(&m, bytes);
+    assert_int_equal(n, 52 + 3 + 4 + 4);
+    assert_int_equal(bytes[0], 1);
+    assert_int_equal(store_meta_decode(lh_bytes_of(bytes, n), &back, NULL), LH_OK);
+    assert_false(back.has_md5);
+    assert_int_equal(back.metadata_len, 0);
+}
+
+static void
+md5_and_metadata_come_back(void **state)
+{
+    static const char metadata[] = "a:1\nb:\xc3\xbc\n";
+    static const struct {
+        unsigned parts;
+        const char *etag;
+    } rows[] = {{0, "000102030405060708090a0b0c0d0e0f"},
+                {1, "000102030405060708090a0b0c0d0e0f-1"},
+                {10000, "000102030405060708090a0b0c0d0e0f-10000"}};
+    uint8_t bytes[STORE_META_BYTES_MAX];
+    struct store_meta m, back;
+    struct lh_object_info info = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        meta_of("hello", "application/json", &m);
+        m.has_md5 = true;
+        for (uint8_t b = 0; b < 16; b++)
+            m.md5[b] = b;
+        m.md5_parts = rows[i].parts;
+        memcpy(m.metadata, metadata, m.metadata_len = sizeof(metadata) - 1);
+        assert_int_equal(
+            store_meta_decode(lh_bytes_of(bytes, store_meta_encode(&m, bytes)), &back, NULL),
+            LH_OK);
+        assert_int_equal(bytes[0], 2);
+        store_meta_info(&back, &info);
+        assert_string_equal(info.md5_etag, rows[i].etag);
+        assert_int_equal(back.metadata_len, sizeof(metadata) - 1);
+        assert_memory_equal(back.metadata, metadata, back.metadata_len);
+        assert_string_equal(info.content_type, "application/json");
+    }
+}
+
+static void
+a_long_content_type_comes_back(void **state)
+{
+    static const char type[] =
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    uint8_t bytes[STORE_META_BYTES_MAX];
+    struct store_meta m, back;
+
+    (void)state;
+    meta_of("", type, &m);
+    assert_int_equal(
+        store_meta_decode(lh_bytes_of(bytes, store_meta_encode(&m, bytes)), &back, NULL), LH_OK);
+    assert_string_equal(back.content_type, type);
+}
+
 static void
 the_attribute_of_a_small_object_fits_an_inode(void **state)
 {
@@ -136,6 +203,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(an_attribute_of_the_first_version_is_read),
+        cmocka_unit_test(md5_and_metadata_come_back),
+        cmocka_unit_test(a_long_content_type_comes_back),
         cmocka_unit_test(the_attribute_of_a_small_object_fits_an_inode),
         cmocka_unit_test(two_puts_of_the_same_bytes_have_two_tags),
         cmocka_unit_test(every_flipped_bit_and_every_missing_byte_is_noticed),

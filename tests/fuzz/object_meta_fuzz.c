@@ -25,7 +25,8 @@ decoded_check(const struct store_meta *m)
         abort();
     store_meta_info(m, &a);
     store_meta_info(&again, &b);
-    if (memcmp(&a, &b, sizeof(a)) != 0 ||
+    if (memcmp(&a, &b, sizeof(a)) != 0 || m->metadata_len != again.metadata_len ||
+        memcmp(m->metadata, again.metadata, m->metadata_len) != 0 ||
         memcmp(m->crcs, again.crcs, m->block_count * sizeof(m->crcs[0])) != 0)
         abort();
 }
