@@ -113,6 +113,7 @@ process_prepare(const struct lh_config *config)
 {
     umask(077);
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    lh_secrets_take_environment();
     /* A core file would hold tokens and keys. */
     if (lh_host_has_secrets(config))
         prctl(PR_SET_DUMPABLE, 0);

@@ -56,7 +56,7 @@ lake_setup(void **state)
     assert_ok(lh_config_parse(tables,
                               LH_STR("engine.memory_limit = \"512MiB\"\nengine.threads = 2\n"),
                               "test.toml", &l->config, &err));
-    assert_ok(lh_store_open(l->config, l->folder, &l->store, &err));
+    assert_ok(lh_store_open(l->config, l->folder, NULL, &l->store, &err));
     assert_ok(lh_engine_open(LH_ENGINE_WORK, l->config, l->store, &l->work, &err));
     assert_ok(lh_engine_open(LH_ENGINE_QUERY, l->config, l->store, &l->query, &err));
     *state = l;

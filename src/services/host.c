@@ -73,7 +73,8 @@ host_new(const struct lh_host_options *options)
 static lh_status
 host_build(struct lh_host *h, const struct lh_host_options *options, struct lh_error *err)
 {
-    LH_TRY(lh_store_open(options->config, h->data_dir, &h->env.store, err));
+    h->env.secrets = lh_secrets_open(options->config);
+    LH_TRY(lh_store_open(options->config, h->data_dir, h->env.secrets, &h->env.store, err));
     h->env.mesh = lh_mesh_new(options->config);
     slots_build(h, options->services);
     h->listen = listen_choose(h, options);
@@ -158,6 +159,7 @@ lh_host_stop(struct lh_host *h)
     lh_host_origin_free(h->origin);
     host_engines_fini(&h->engines);
     lh_store_free(h->env.store);
+    lh_secrets_free(h->env.secrets);
     pthread_mutex_destroy(&h->reported.lock);
     free(h->slots);
     free(h->data_dir);

@@ -23,9 +23,9 @@ lh_host_config_tables(void)
 {
     static const struct lh_config_key *tables[TABLES_MAX];
     const struct lh_config_key *const wanted[] = {
-        host_config,       lh_server_config,  lh_mesh_config,     lh_store_config,
-        lh_engine_config,  lh_gateway.config, lh_storaged.config, lh_catalogd.config,
-        lh_ingestd.config, lh_queryd.config,  lh_journald.config,
+        host_config,        lh_server_config,  lh_mesh_config,    lh_secret_config,
+        lh_store_config,    lh_engine_config,  lh_gateway.config, lh_storaged.config,
+        lh_catalogd.config, lh_ingestd.config, lh_queryd.config,  lh_journald.config,
     };
     size_t n = 0;
 
@@ -47,23 +47,11 @@ lh_host_all_services(void)
     return services;
 }
 
-static bool
-bucket_keys_in_environment(void)
-{
-    extern char **environ;
-
-    for (char **variable = environ; *variable; variable++) {
-        if (lh_str_starts(lh_str_of(*variable), LH_STR("LAKEHOUSE_SECRET_")))
-            return true;
-    }
-    return false;
-}
-
 bool
 lh_host_has_secrets(const struct lh_config *config)
 {
     return getenv("LAKEHOUSE_TOKEN") || lh_config_tables_count(config, "token") > 0 ||
-           lh_config_str(config, "mesh.token")[0] || bucket_keys_in_environment();
+           lh_config_str(config, "mesh.token")[0] || lh_secrets_exist(config);
 }
 
 /* Where a service of a process of its own is found, unless the settings say otherwise. */

@@ -13,6 +13,7 @@
 
 #include "base/config.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "net/mesh.h"
 #include "net/router.h"
 #include "net/server.h"
@@ -23,6 +24,7 @@ struct lh_engine;
 /* Shared by all services of a process; borrowed, outlives them. */
 struct lh_env {
     const struct lh_config *config;
+    struct lh_secrets *secrets;
     struct lh_store *store;
     struct lh_mesh *mesh;
     const char *data_dir;

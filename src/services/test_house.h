@@ -105,7 +105,7 @@ house_open(const char *folder, const char *toml)
     if (folder == NULL)
         assert_non_null(mkdtemp(h->folder));
     assert_ok(lh_config_parse(tables, lh_str_of(toml), "test.toml", &h->config, &err));
-    assert_ok(lh_store_open(h->config, h->folder, &h->store, &err));
+    assert_ok(lh_store_open(h->config, h->folder, NULL, &h->store, &err));
     house_services_start(h);
     return h;
 }

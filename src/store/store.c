@@ -69,6 +69,7 @@ struct entry {
 struct lh_store {
     char *data_dir; /* absolute */
     const struct lh_config *config;
+    struct lh_secrets *secrets;
     struct store_limits limits;
     struct store_proven *proven;
     struct lh_bucket *primary;
@@ -286,13 +287,14 @@ store_start(struct lh_store *s, const char *data_dir, struct lh_error *err)
 }
 
 lh_status
-lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_store **out,
-              struct lh_error *err)
+lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_secrets *secrets,
+              struct lh_store **out, struct lh_error *err)
 {
     LH_AUTO(lh_store) *s = LH_NEW(struct lh_store);
 
     pthread_mutex_init(&s->lock.mutex, NULL);
     s->config = config;
+    s->secrets = secrets;
     s->spools_fd = -1;
     s->spool = STORE_CLAIM_NONE;
     limits_load(s);

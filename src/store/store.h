@@ -13,15 +13,17 @@
 #define LH_STORE_STORE_H
 
 #include "base/config.h"
+#include "base/secret.h"
 #include "store/bucket.h"
 
 extern const struct lh_config_key lh_store_config[]; /* "store.…", "bucket" tables */
 
 struct lh_store;
 
-/* `data_dir` is created when absent. */
-lh_status lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_store **out,
-                        struct lh_error *err);
+/* `data_dir` is created when absent. Keys of S3 buckets come from `secrets`, which outlives the
+ * store; NULL: there are none. */
+lh_status lh_store_open(const struct lh_config *config, const char *data_dir,
+                        struct lh_secrets *secrets, struct lh_store **out, struct lh_error *err);
 void lh_store_free(struct lh_store *s);
 LH_AUTO_DEFINE(lh_store)
 

@@ -27,7 +27,7 @@ static void
 lake_open(struct lake *l, const char *toml)
 {
     lake_configure(l, toml);
-    must(lh_store_open(l->config, l->data, &l->store, &err));
+    must(lh_store_open(l->config, l->data, NULL, &l->store, &err));
 }
 
 static void
@@ -175,7 +175,7 @@ a_bucket_configured_twice_stops_the_start(void **state)
     lh_store_free(l->store);
     l->store = NULL;
     lake_configure(l, "[[bucket]]\nname = \"cold\"\n[[bucket]]\nname = \"cold\"\n");
-    must_fail(lh_store_open(l->config, l->data, &s, &err), LH_INVALID, "store.bucket_exists");
+    must_fail(lh_store_open(l->config, l->data, NULL, &s, &err), LH_INVALID, "store.bucket_exists");
 }
 
 static void
@@ -185,7 +185,7 @@ an_added_bucket_is_found_by_every_store_over_the_same_data(void **state)
     struct lh_store *other = NULL;
     struct lh_bucket *b;
 
-    must(lh_store_open(l->config, l->data, &other, &err));
+    must(lh_store_open(l->config, l->data, NULL, &other, &err));
     must(add(l, "extra", "", &err));
     must(lh_object_put(bucket_named(l, "extra"), &l->call, LH_STR("k"), lh_str_bytes(LH_STR("v")),
                        NULL, NULL, &err));
@@ -317,7 +317,7 @@ the_spool_is_the_processes_own_and_goes_with_it(void **state)
     assert_true(lh_str_starts(lh_str_of(path), lh_str_of(lh_store_spool_dir(l->store))));
     close(fd);
     /* Another process starting does not touch it. */
-    must(lh_store_open(l->config, l->data, &other, &err));
+    must(lh_store_open(l->config, l->data, NULL, &other, &err));
     assert_string_not_equal(lh_store_spool_dir(other), lh_store_spool_dir(l->store));
     exists(path, true);
     lh_store_free(other);

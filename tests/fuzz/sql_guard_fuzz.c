@@ -44,7 +44,7 @@ engine_start(void)
     if (!mkdtemp(folder))
         abort();
     must(lh_config_parse(tables, LH_STR("engine.threads = 1\n"), "fuzz.toml", &config, &err), &err);
-    must(lh_store_open(config, folder, &store, &err), &err);
+    must(lh_store_open(config, folder, NULL, &store, &err), &err);
     must(lh_engine_open(LH_ENGINE_QUERY, config, store, &engine, &err), &err);
     (void)atexit(folder_remove);
 }

@@ -47,7 +47,7 @@ setup(void **state)
     snprintf(l->dir, sizeof(l->dir), "/tmp/lh-idempotency-XXXXXX");
     assert_non_null(mkdtemp(l->dir));
     assert_int_equal(lh_config_load(tables, NULL, &l->config, NULL), LH_OK);
-    assert_int_equal(lh_store_open(l->config, l->dir, &l->store, NULL), LH_OK);
+    assert_int_equal(lh_store_open(l->config, l->dir, NULL, &l->store, NULL), LH_OK);
     l->i = gateway_start(l, 60000, 60000);
     *state = l;
     return 0;

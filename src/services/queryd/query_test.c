@@ -180,7 +180,7 @@ house_setup(void **state)
                               LH_STR("query.concurrency = 2\nquery.rows_default = 100\n"
                                      "engine.memory_limit = \"512MiB\"\n"),
                               "test.toml", &h->config, &err));
-    assert_ok(lh_store_open(h->config, h->folder, &h->store, &err));
+    assert_ok(lh_store_open(h->config, h->folder, NULL, &h->store, &err));
     assert_ok(lh_engine_open(LH_ENGINE_WORK, h->config, h->store, &h->work, &err));
     assert_ok(lh_engine_open(LH_ENGINE_QUERY, h->config, h->store, &h->query, &err));
     h->mesh = lh_mesh_new(h->config);

@@ -73,7 +73,7 @@ setup(void **state)
                      LH_OK);
     h->env.config = h->config;
     h->env.data_dir = h->data;
-    assert_int_equal(lh_store_open(h->config, h->data, &h->env.store, &err), LH_OK);
+    assert_int_equal(lh_store_open(h->config, h->data, NULL, &h->env.store, &err), LH_OK);
     h->env.mesh = lh_mesh_new(h->config);
     lh_buf_init(&h->events.text, 1 << 20);
     h->journal_router = lh_router_new();
