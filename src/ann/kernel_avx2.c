@@ -114,10 +114,13 @@ dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_
         rows_of(rows, ids + i, row, 4);
         nibble_rows(row, 4, rows.stride, query, dots + i);
     }
-    for (; i < count; i++) {
-        rows_of(rows, ids + i, row, 1);
+    rows_of(rows, ids + i, row, count - i);
+    if (count - i == 3)
+        nibble_rows(row, 3, rows.stride, query, dots + i);
+    else if (count - i == 2)
+        nibble_rows(row, 2, rows.stride, query, dots + i);
+    else if (count - i == 1)
         nibble_rows(row, 1, rows.stride, query, dots + i);
-    }
 }
 
 AVX2 static void
@@ -132,10 +135,13 @@ dots_byte(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t 
         rows_of(rows, ids + i, row, 4);
         byte_rows(row, 4, rows.stride, query, dots + i);
     }
-    for (; i < count; i++) {
-        rows_of(rows, ids + i, row, 1);
+    rows_of(rows, ids + i, row, count - i);
+    if (count - i == 3)
+        byte_rows(row, 3, rows.stride, query, dots + i);
+    else if (count - i == 2)
+        byte_rows(row, 2, rows.stride, query, dots + i);
+    else if (count - i == 1)
         byte_rows(row, 1, rows.stride, query, dots + i);
-    }
 }
 
 AVX2 static float
@@ -186,21 +192,62 @@ l2(const float *a, const float *b, size_t n)
     return sum;
 }
 
-/* The steps below eight are left to the plain set, which adds the same pairs. */
+/* The steps of 1, 2 and 4 within eight values: each value beside its partner, one of the two
+ * negated. */
+AVX2 static inline __m256
+hadamard_eight(__m256 x)
+{
+    const __m256 odd = _mm256_setr_ps(0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f);
+    const __m256 pairs = _mm256_setr_ps(0, 0, -0.0f, -0.0f, 0, 0, -0.0f, -0.0f);
+    const __m256 fours = _mm256_setr_ps(0, 0, 0, 0, -0.0f, -0.0f, -0.0f, -0.0f);
+
+    x = _mm256_add_ps(_mm256_permute_ps(x, 0xb1), _mm256_xor_ps(x, odd));
+    x = _mm256_add_ps(_mm256_permute_ps(x, 0x4e), _mm256_xor_ps(x, pairs));
+    return _mm256_add_ps(_mm256_permute2f128_ps(x, x, 1), _mm256_xor_ps(x, fours));
+}
+
+AVX2 static inline void
+butterfly(float *a, float *b)
+{
+    __m256 x = _mm256_loadu_ps(a), y = _mm256_loadu_ps(b);
+
+    _mm256_storeu_ps(a, _mm256_add_ps(x, y));
+    _mm256_storeu_ps(b, _mm256_sub_ps(x, y));
+}
+
+/* Two steps of the transform in one pass over memory. */
+AVX2 static inline void
+butterflies(float *a, float *b, float *c, float *d)
+{
+    __m256 w = _mm256_loadu_ps(a), x = _mm256_loadu_ps(b), y = _mm256_loadu_ps(c),
+           z = _mm256_loadu_ps(d);
+    __m256 wx = _mm256_add_ps(w, x), xw = _mm256_sub_ps(w, x);
+    __m256 yz = _mm256_add_ps(y, z), zy = _mm256_sub_ps(y, z);
+
+    _mm256_storeu_ps(a, _mm256_add_ps(wx, yz));
+    _mm256_storeu_ps(b, _mm256_add_ps(xw, zy));
+    _mm256_storeu_ps(c, _mm256_sub_ps(wx, yz));
+    _mm256_storeu_ps(d, _mm256_sub_ps(xw, zy));
+}
+
 AVX2 static void
 hadamard(float *x, size_t n)
 {
-    size_t small = n < 8 ? n : 8;
+    size_t half = 8;
 
-    for (size_t at = 0; at < n; at += small)
-        ann_kernels_plain.hadamard(x + at, small);
-    for (size_t half = 8; half < n; half *= 2)
-        for (size_t at = 0; at < n; at += 2 * half)
-            for (size_t i = at; i < at + half; i += 8) {
-                __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + half);
-                _mm256_storeu_ps(x + i, _mm256_add_ps(a, b));
-                _mm256_storeu_ps(x + i + half, _mm256_sub_ps(a, b));
-            }
+    if (n < 8) {
+        ann_kernels_plain.hadamard(x, n);
+        return;
+    }
+    for (size_t at = 0; at < n; at += 8)
+        _mm256_storeu_ps(x + at, hadamard_eight(_mm256_loadu_ps(x + at)));
+    for (; 4 * half <= n; half *= 4)
+        for (size_t at = 0; at < n; at += 4 * half)
+            for (size_t i = at; i < at + half; i += 8)
+                butterflies(x + i, x + i + half, x + i + 2 * half, x + i + 3 * half);
+    if (half < n)
+        for (size_t i = 0; i < half; i += 8)
+            butterfly(x + i, x + i + half);
 }
 
 AVX2 static float

@@ -78,10 +78,13 @@ dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_
         rows_of(rows, ids + i, row, 4);
         nibble_rows(row, 4, rows.stride, query, dots + i);
     }
-    for (; i < count; i++) {
-        rows_of(rows, ids + i, row, 1);
+    rows_of(rows, ids + i, row, count - i);
+    if (count - i == 3)
+        nibble_rows(row, 3, rows.stride, query, dots + i);
+    else if (count - i == 2)
+        nibble_rows(row, 2, rows.stride, query, dots + i);
+    else if (count - i == 1)
         nibble_rows(row, 1, rows.stride, query, dots + i);
-    }
 }
 
 AVX512 static void
@@ -96,10 +99,13 @@ dots_byte(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t 
         rows_of(rows, ids + i, row, 4);
         byte_rows(row, 4, rows.stride, query, dots + i);
     }
-    for (; i < count; i++) {
-        rows_of(rows, ids + i, row, 1);
+    rows_of(rows, ids + i, row, count - i);
+    if (count - i == 3)
+        byte_rows(row, 3, rows.stride, query, dots + i);
+    else if (count - i == 2)
+        byte_rows(row, 2, rows.stride, query, dots + i);
+    else if (count - i == 1)
         byte_rows(row, 1, rows.stride, query, dots + i);
-    }
 }
 
 AVX512 static float

@@ -106,6 +106,12 @@ ann_pool_expand(struct ann_pool *p)
     return node;
 }
 
+static inline bool
+ann_visited_has(const struct ann_visited *v, uint32_t node)
+{
+    return v->bits[node / 64] >> (node % 64) & 1;
+}
+
 /* True when `node` was not seen before. */
 static inline bool
 ann_visited_add(struct ann_visited *v, uint32_t node)

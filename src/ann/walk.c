@@ -146,6 +146,28 @@ list_prefetch(const struct ann_walk *w, uint32_t node, unsigned level)
     }
 }
 
+/* Asks for the rows that the next candidate leads to while those of this one are computed: it is
+ * nearly always the one that is expanded next, or soon. Not on the way to the neighbourhood, where
+ * something nearer turns up at every step. */
+static void
+next_prefetch(const struct ann_walk *w, const struct ann_pool *pool, unsigned level)
+{
+    size_t at = pool->next;
+
+    while (at < pool->size && (pool->entry[at].node & ANN_EXPANDED))
+        at++;
+    if (at == pool->size || level > 0)
+        return;
+    struct ann_list list = ann_list_of(w->ann, w->view, pool->entry[at].node, 0);
+    for (size_t i = 0; i < list.max; i++) {
+        uint32_t next = ann_link_get(list, i);
+        if (next == ANN_NODE_NONE)
+            break;
+        if (next < w->limit && !ann_visited_has(&w->seat->visited, next))
+            ann_row_prefetch(w->view->walk, next);
+    }
+}
+
 void
 ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned level, size_t ef)
 {
@@ -159,6 +181,8 @@ ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned leve
     ann_pool_insert(pool, from.distance, from.node);
     while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
         size_t n = neighbours_gather(w, node, level);
+        if (pool->next > 1)
+            next_prefetch(w, pool, level);
         ann_estimate(w, seat->batch, n, seat->distances);
         float bound = ann_pool_bound(pool);
         for (size_t i = 0; i < n; i++) {
