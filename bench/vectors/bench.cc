@@ -134,6 +134,25 @@ struct Ours : Index {
     explicit Ours(const Set &s, lh_ann *a) : ann(a), set(s) {}
     ~Ours() override { lh_ann_free(ann); }
     const char *name() const override { return "ours"; }
+    // keep=1: the index is saved beside the set, and opened from there the next time.
+    bool reopen()
+    {
+        string path = set.folder + "/ours.kept";
+        lh_ann *opened = nullptr;
+        lh_error err = {};
+        if (access(path.c_str(), R_OK) != 0)
+            return false;
+        kept.reset(new Mapped<uint8_t>(path));
+        lh_ann_open_options o = {};
+        static string kernels = arg("kernels", "");
+        o.kernels = kernels.empty() ? nullptr : kernels.c_str();
+        o.is_copied = true;
+        check(lh_ann_open({kept->at, kept->bytes}, &o, &opened, &err), err);
+        lh_ann_free(ann);
+        ann = opened;
+        return true;
+    }
+    std::unique_ptr<Mapped<uint8_t>> kept;
     void build(const Set &s, size_t from, size_t to, unsigned threads) override
     {
         lh_error err = {};
@@ -171,6 +190,21 @@ struct Ours : Index {
         return run(q, ef, &f, ids);
     }
 };
+
+bool write_all(const lh_ann *ann, const string &path, double *seconds)
+{
+    lh_error err = {};
+    FILE *f = fopen(path.c_str(), "wb");
+    lh_ann_writer writer = {[](void *ctx, const void *ptr, size_t n, lh_error *e) {
+                                return fwrite(ptr, 1, n, (FILE *)ctx) == n ? LH_OK : lh_fail(e, LH_IO, "io", "write");
+                            },
+                            f};
+    double begin = now();
+    check(lh_ann_save((lh_ann *)ann, &writer, &err), err);
+    fclose(f);
+    *seconds = now() - begin;
+    return true;
+}
 
 struct Hnswlib : Index {
     std::unique_ptr<hnswlib::SpaceInterface<float>> space;
@@ -373,9 +407,18 @@ size_t ef_for(Index &index, const Set &s, double recall)
     return ef;
 }
 
+vector<size_t> parts_ef()
+{
+    vector<size_t> all;
+    string text = arg("efs", "10,16,24,32,48,64,96,128,192,256,400,800");
+    for (size_t at = 0; at < text.size(); at = text.find(',', at) == string::npos ? text.size() : text.find(',', at) + 1)
+        all.push_back(std::stoul(text.substr(at)));
+    return all;
+}
+
 void part_curve(Index &index, const Set &s, size_t rounds)
 {
-    for (size_t ef : {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 400, 800}) {
+    for (size_t ef : parts_ef()) {
         Point best = measure(index, s, ef);
         for (size_t r = 1; r < rounds; r++)
             best.qps = std::max(best.qps, measure(index, s, ef).qps);
@@ -520,16 +563,9 @@ void part_file(Ours &ours, const Set &s)
 {
     string path = s.folder + "/ours.index";
     lh_error err = {};
-    FILE *f = fopen(path.c_str(), "wb");
-    lh_ann_writer writer = {[](void *ctx, const void *ptr, size_t n, lh_error *e) {
-                                return fwrite(ptr, 1, n, (FILE *)ctx) == n ? LH_OK : lh_fail(e, LH_IO, "io", "write");
-                            },
-                            f};
+    double saved = 0;
+    write_all(ours.ann, path, &saved);
     double begin = now();
-    check(lh_ann_save(ours.ann, &writer, &err), err);
-    fclose(f);
-    double saved = now() - begin;
-    begin = now();
     Mapped<uint8_t> file(path);
     lh_ann *ann = nullptr;
     check(lh_ann_open({file.at, file.bytes}, nullptr, &ann, &err), err);
@@ -598,7 +634,8 @@ int main(int argc, char **argv)
         all.push_back(p.get());
     for (auto *i : all) {
         double memory = resident(), begin = now(), begin_cpu = cpu(CLOCK_PROCESS_CPUTIME_ID);
-        i->build(s, 0, s.rows, threads);
+        if (!(i == &ours && arg("keep", "0") == "1" && ours.reopen()))
+            i->build(s, 0, s.rows, threads);
         double seconds = now() - begin, seconds_cpu = cpu(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu;
         lh_ann_stats stats = {};
         lh_ann_stats_get(ours.ann, &stats);
@@ -607,6 +644,9 @@ int main(int argc, char **argv)
                (double)stats.links / (double)s.rows, stats.kernels);
         fflush(stdout);
     }
+    double ignored;
+    if (arg("keep", "0") == "1" && !ours.kept)
+        write_all(ours.ann, s.folder + "/ours.kept", &ignored);
     if (wants("curve"))
         for (auto *i : all)
             part_curve(*i, s, rounds);
