@@ -9,7 +9,7 @@ PYTHON := /usr/bin/python3
 LISTEN ?= 127.0.0.1:3100
 DATA ?= data
 
-.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-ann test-crash check bench fuzz \
+.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash check bench fuzz \
 	format clean
 
 help:
@@ -48,12 +48,6 @@ test-tsan:
 	@scripts/setup test
 	@scripts/build build-tsan -DLH_FAULTS=ON -DLH_SANITIZE=thread
 	@$(PYTHON) tests/run.py --build build-tsan --only threads
-
-## make test-ann      the nearest-neighbour library, which no service uses yet
-test-ann:
-	@scripts/setup test
-	@scripts/build build-ann-test -DLH_ANN=ON -DLH_FAULTS=ON
-	@$(PYTHON) tests/run.py --build build-ann-test --only unit --match ann_
 
 ## make test-crash    the long form of the crash loop: 200 kills
 test-crash:

@@ -25,7 +25,8 @@ lh_host_config_tables(void)
     const struct lh_config_key *const wanted[] = {
         host_config,        lh_server_config,  lh_mesh_config,    lh_secret_config,
         lh_store_config,    lh_engine_config,  lh_gateway.config, lh_storaged.config,
-        lh_catalogd.config, lh_ingestd.config, lh_queryd.config,  lh_journald.config,
+        lh_catalogd.config, lh_ingestd.config, lh_queryd.config,  lh_vectord.config,
+        lh_journald.config,
     };
     size_t n = 0;
 
@@ -42,7 +43,8 @@ lh_host_all_services(void)
 {
     /* Whoever is asked at start or at stop stands before whoever asks. */
     static const struct lh_service *const services[] = {
-        &lh_journald, &lh_storaged, &lh_catalogd, &lh_ingestd, &lh_queryd, &lh_gateway, NULL,
+        &lh_journald, &lh_storaged, &lh_catalogd, &lh_ingestd,
+        &lh_queryd,   &lh_vectord,  &lh_gateway,  NULL,
     };
     return services;
 }

@@ -87,7 +87,7 @@ struct lh_service {
     lh_status (*side_door)(void *self, struct lh_side_door *out, struct lh_error *err);
 };
 
-extern const struct lh_service lh_storaged, lh_catalogd, lh_ingestd, lh_queryd, lh_journald,
-    lh_gateway;
+extern const struct lh_service lh_storaged, lh_catalogd, lh_ingestd, lh_queryd, lh_vectord,
+    lh_journald, lh_gateway;
 
 #endif

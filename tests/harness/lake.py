@@ -22,7 +22,7 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LAKEHOUSE_BUILD", os.path.join(ROOT, "build-test"))
-DAEMONS = ["journald", "storaged", "catalogd", "ingestd", "queryd", "gateway"]
+DAEMONS = ["journald", "storaged", "catalogd", "ingestd", "queryd", "vectord", "gateway"]
 # Sanitizer builds are slow to start on a busy machine; this only bounds a hang.
 START_TIMEOUT_S = 60
 

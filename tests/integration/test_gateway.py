@@ -45,7 +45,7 @@ class Door(unittest.TestCase):
         self.assertEqual(answer.json["trace_id"], trace)
 
     def test_problems_are_problem_json(self):
-        for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", "/v1/ingest", 405), ("GET", "/v1/vectors/indexes", 501),
+        for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", "/v1/ingest", 405), ("GET", "/v1/profiles", 501),
                                      ("POST", "/internal/catalog/commit", 404), ("GET", "/internal/catalog/names", 404)):
             answer = self.lake.request(method, path)
             self.assertEqual(answer.status, status, (method, path, answer))

@@ -115,8 +115,9 @@ near_open(struct cli_lake *lake, const struct cli_common *common, const char *da
                        "`lakehouse serve`, or make "
                        "one with `lakehouse ingest FILE`",
                        data);
-    static const struct lh_service *const services[] = {
-        &lh_journald, &lh_storaged, &lh_catalogd, &lh_ingestd, &lh_queryd, &lh_gateway, NULL};
+    static const struct lh_service *const services[] = {&lh_journald, &lh_storaged, &lh_catalogd,
+                                                        &lh_ingestd,  &lh_queryd,   &lh_vectord,
+                                                        &lh_gateway,  NULL};
     lh_log_level_set(LH_LOG_ERROR);
     LH_TRY(lh_config_load(lh_host_config_tables(), common->config, &lake->config, err));
     struct lh_host_options options = {

@@ -1,0 +1,197 @@
+#include "services/vectord/catalogue.h"
+
+#include "base/alloc.h"
+#include "base/time.h"
+
+enum { DELETE_TRIES = 20 };
+
+/* ---- describing ---- */
+
+static void
+index_print(struct lh_json_writer *w, const struct vector_definition *d)
+{
+    const struct vector_generation_spec *spec = vector_definition_find(d, d->current);
+
+    lh_json_object_begin(w);
+    lh_json_set_cstr(w, "name", d->name);
+    lh_json_set_u64(w, "dimension", spec->dimension);
+    lh_json_set_cstr(w, "metric", vector_metric_name(d->metric));
+    lh_json_set_u64(w, "generation", d->current);
+    lh_json_set_cstr(w, "model", spec->model[0] ? spec->model : NULL);
+    lh_json_key(w, "parameters");
+    lh_json_object_begin(w);
+    vector_parameters_print(w, &spec->parameters);
+    lh_json_object_end(w);
+    lh_json_key(w, "source");
+    lh_json_put_raw(w, spec->source ? lh_str_of(spec->source) : LH_STR("null"));
+    lh_json_set_time(w, "created_at", d->created_us);
+    lh_json_object_end(w);
+}
+
+lh_status
+vector_index_describe(struct vectord *v, struct lh_call *call, lh_str name, struct lh_buf *answer,
+                      struct lh_error *err)
+{
+    LH_AUTO(vector_definition) *d = NULL;
+    struct lh_json_writer w = lh_json_writer_over(answer);
+
+    LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
+    index_print(&w, d);
+    return LH_OK;
+}
+
+lh_status
+vector_index_list(struct vectord *v, struct lh_call *call, lh_str after, size_t limit,
+                  struct lh_buf *answer, struct lh_error *err)
+{
+    struct lh_json_writer w = lh_json_writer_over(answer);
+    bool has_more = false;
+    size_t count = 0;
+    lh_str *names = NULL;
+
+    LH_TRY(vector_definition_names(v->bucket, call, after, limit, &names, &count, &has_more, err));
+    lh_json_object_begin(&w);
+    lh_json_key(&w, "indexes");
+    lh_json_array_begin(&w);
+    for (size_t i = 0; i < count; i++) {
+        LH_AUTO(vector_definition) *d = NULL;
+        LH_AUTO_ERROR(why);
+        lh_status status = vector_definition_load(v->bucket, call, names[i], &d, &why);
+
+        if (status == LH_OK)
+            index_print(&w, d);
+        else if (status != LH_NOT_FOUND) {
+            lh_error_copy(err, &why);
+            return status;
+        }
+    }
+    lh_json_array_end(&w);
+    if (has_more && count > 0)
+        lh_json_set_str(&w, "next_cursor", names[count - 1]);
+    lh_json_object_end(&w);
+    return LH_OK;
+}
+
+/* ---- creating ---- */
+
+static lh_status
+body_read(const json_t *body, struct vector_definition *d, struct vector_generation_spec *spec,
+          struct lh_error *err)
+{
+    static const char *const fields[] = {
+        "name",      "dimension",    "metric", "m", "ef_construction",
+        "ef_search", "quantization", "model",  NULL};
+    lh_str name, metric, model = LH_STR_NONE;
+    int64_t dimension;
+
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(lh_json_str(body, "name", &name, err));
+    LH_TRY(lh_json_i64(body, "dimension", &dimension, err));
+    LH_TRY(lh_json_str(body, "metric", &metric, err));
+    LH_TRY(lh_json_str_opt(body, "model", &model, err));
+    LH_TRY(vector_name_check(name, err));
+    if (dimension < 1 || dimension > LH_ANN_DIM_MAX)
+        return lh_fail(err, LH_INVALID, "vectors.dimension", "dimension is from 1 to %d, not %lld",
+                       LH_ANN_DIM_MAX, (long long)dimension);
+    if (!vector_metric_parse(metric, &d->metric))
+        return lh_fail(err, LH_INVALID, "vectors.metric",
+                       "metric is \"cosine\", \"l2\" or \"dot\", not \"%.*s\"",
+                       LH_FMT(lh_str_fit(metric, 64)));
+    if (!lh_str_copy(spec->model, sizeof(spec->model), model))
+        return lh_fail(err, LH_INVALID, "vectors.model", "a model's name has at most %d bytes",
+                       VECTOR_MODEL_MAX - 1);
+    lh_str_copy(d->name, sizeof(d->name), name);
+    spec->dimension = (uint32_t)dimension;
+    return vector_parameters_read(body, &spec->parameters, err);
+}
+
+static lh_status
+room_check(const struct vectord *v, struct lh_call *call, struct lh_error *err)
+{
+    size_t most = (size_t)lh_config_i64(v->env->config, "vectors.indexes_max"), count = 0;
+    bool has_more = false;
+    lh_str *names;
+
+    LH_TRY(vector_definition_names(v->bucket, call, LH_STR_NONE, most, &names, &count, &has_more,
+                                   err));
+    if (count >= most)
+        return lh_fail(err, LH_TOO_BIG, "vectors.too_many_indexes",
+                       "there are %zu indexes, which is the limit (vectors.indexes_max)", count);
+    return LH_OK;
+}
+
+static lh_status
+created_event(const struct vectord *v, struct lh_call *call, const struct vector_definition *d,
+              struct lh_buf *answer, struct lh_error *err)
+{
+    struct lh_json_writer w = lh_json_writer_over(answer);
+
+    index_print(&w, d);
+    return vectord_event(v, call, d->name, "index.created", LH_STR_NONE, lh_buf_str(answer), err);
+}
+
+lh_status
+vector_index_create(struct vectord *v, struct lh_call *call, const json_t *body,
+                    struct lh_buf *answer, struct lh_error *err)
+{
+    LH_AUTO(vector_definition) *d = LH_NEW(struct vector_definition);
+    struct vector_generation_spec spec = {0};
+
+    LH_TRY(body_read(body, d, &spec, err));
+    LH_TRY(room_check(v, call, err));
+    d->next = 1;
+    d->created_us = lh_time_now_us();
+    lh_uuid_format(lh_uuid_v4(), d->uid);
+    LH_TRY(vector_definition_generation_add(d, &spec, &d->current, err));
+    d->generations[0].state = VECTOR_READY;
+    LH_TRY(vector_definition_create(v->bucket, call, d, err));
+    return created_event(v, call, d, answer, err);
+}
+
+/* ---- removing ---- */
+
+static lh_status
+object_remove(void *ctx, const struct lh_object_entry *entry, struct lh_error *err)
+{
+    struct lh_call *call = ((void **)ctx)[1];
+    LH_AUTO_ERROR(why);
+    lh_status status = lh_object_delete(((void **)ctx)[0], call, lh_str_of(entry->key), NULL, &why);
+
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
+}
+
+/* Names of objects begin with the uid of their index, so a new index of the name is not touched. */
+static lh_status
+objects_remove(const struct vectord *v, struct lh_call *call, const struct vector_definition *d,
+               struct lh_error *err)
+{
+    void *ctx[] = {v->bucket, call};
+    const char *prefix =
+        lh_arena_printf(&call->arena, "_vectors/%s/embeddings/%.8s-", d->name, d->uid);
+
+    return lh_object_walk(v->bucket, call, lh_str_of(prefix), object_remove, ctx, err);
+}
+
+lh_status
+vector_index_delete(struct vectord *v, struct lh_call *call, lh_str name, struct lh_error *err)
+{
+    for (int i = 0;; i++) {
+        LH_AUTO(vector_definition) *d = NULL;
+        LH_AUTO_ERROR(why);
+        lh_status status;
+
+        LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
+        status = vector_definition_delete(v->bucket, call, d, &why);
+        if (status == LH_OK) {
+            LH_TRY(vectord_event(v, call, d->name, "index.deleted", LH_STR_NONE, LH_STR_NONE, err));
+            return objects_remove(v, call, d, err);
+        }
+        if (status != LH_CONFLICT || i == DELETE_TRIES) {
+            lh_error_copy(err, &why);
+            return status;
+        }
+    }
+}

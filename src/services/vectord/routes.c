@@ -1,0 +1,62 @@
+#include "services/vectord/catalogue.h"
+
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
+#define ANSWER_BYTES_MAX ((size_t)16 << 20)
+#define DEFINITION_BODY_MAX ((uint64_t)64 << 10)
+
+static lh_status
+index_create(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_index_create(self, call, body, &answer, err));
+    return lh_response_json(res, 201, &answer, err);
+}
+
+static lh_status
+index_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+           struct lh_error *err)
+{
+    static const char *const names[] = {"limit", "cursor", NULL};
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    int64_t limit = LIMIT_DEFAULT;
+
+    LH_TRY(lh_request_query_only(req, names, err));
+    LH_TRY(lh_request_query_i64(req, "limit", 1, LIMIT_MAX, &limit, err));
+    LH_TRY(vector_index_list(self, call, lh_request_query(req, "cursor"), (size_t)limit, &answer,
+                             err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+index_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+          struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_index_describe(self, call, lh_request_param(req, "name"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+index_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_TRY(vector_index_delete(self, call, lh_request_param(req, "name"), err));
+    return lh_response_empty(res, 204, err);
+}
+
+#define INDEX "/v1/vectors/indexes/{name}"
+
+const struct lh_route vectord_routes[] = {
+    {LH_POST, "/v1/vectors/indexes", index_create, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_GET, "/v1/vectors/indexes", index_list, 0, 0},
+    {LH_GET, INDEX, index_get, 0, 0},
+    {LH_DELETE, INDEX, index_delete, LH_ROUTE_WRITES, 0},
+    {0},
+};
