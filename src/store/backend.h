@@ -13,10 +13,13 @@
 #include "store/bucket.h"
 #include "store/limits.h"
 
+struct block_reader;
+struct block_source;
 struct object_lister;
 
 struct bucket_ops {
     const char *backend; /* "local" */
+    bool is_remote;      /* a read costs a round trip: block_cache.h stands in front of `read` */
 
     lh_status (*upload_begin)(struct lh_bucket *b, lh_str key, const struct lh_put_options *options,
                               struct lh_upload **out, struct lh_error *err);
@@ -66,6 +69,7 @@ struct lh_bucket {
     char *name;
     struct store_limits *limits; /* shared by the buckets of a store */
     struct bucket_metrics metrics;
+    struct block_source *blocks; /* of a remote bucket; NULL: read without the cache */
 };
 
 struct object_md5 {
@@ -90,6 +94,7 @@ struct lh_reader_at {
     char key[LH_KEY_MAX + 1];
     struct lh_object_info info;
     lh_str metadata; /* the backend's */
+    struct block_reader *blocks; /* NULL: straight from the backend */
 };
 
 void bucket_init(struct lh_bucket *b, const struct bucket_ops *ops, const char *name,

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "store/backend.h"
+#include "store/block_cache.h"
 
 static const char *const op_names[BUCKET_OP_COUNT] = {"put", "get", "head", "delete", "list"};
 
@@ -58,6 +59,8 @@ bucket_init(struct lh_bucket *b, const struct bucket_ops *ops, const char *name,
 void
 bucket_fini(struct lh_bucket *b)
 {
+    block_source_free(b->blocks);
+    b->blocks = NULL;
     free(b->name);
     b->name = NULL;
 }
@@ -396,6 +399,7 @@ lh_object_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_
     LH_TRY(measured(b, BUCKET_GET, began_ns, b->ops->open(b, call, key, &r, err)));
     r->bucket = b;
     (void)lh_str_copy(r->key, sizeof(r->key), key);
+    r->blocks = b->blocks ? block_reader_new(b->blocks, r) : NULL;
     if (info)
         *info = r->info;
     *out = r;
@@ -422,7 +426,8 @@ lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
 
     LH_TRY(range_check(r, offset, n, err));
     LH_TRY(lh_call_check(call, err));
-    status = b->ops->read(r, call, offset, to, n, err);
+    status = r->blocks && n > 0 ? block_reader_read(r->blocks, call, offset, to, n, err)
+                                : b->ops->read(r, call, offset, to, n, err);
     lh_metric_add(is_bucket_failure(status) ? b->metrics.failures[BUCKET_GET]
                                             : b->metrics.read_bytes,
                   is_bucket_failure(status) ? 1 : (int64_t)n);
@@ -460,10 +465,21 @@ lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t l
 }
 
 void
+lh_reader_at_use(struct lh_reader_at *r, struct lh_read_tally *tally, bool is_exact)
+{
+    if (r->bucket->ops->is_remote)
+        atomic_fetch_add_explicit(&tally->remote_requests, 1, memory_order_relaxed);
+    if (r->blocks)
+        block_reader_use(r->blocks, tally, is_exact);
+}
+
+void
 lh_reader_at_free(struct lh_reader_at *r)
 {
-    if (r)
-        r->bucket->ops->reader_free(r);
+    if (!r)
+        return;
+    block_reader_free(r->blocks);
+    r->bucket->ops->reader_free(r);
 }
 
 static lh_status

@@ -23,6 +23,7 @@
 #ifndef LH_STORE_BUCKET_H
 #define LH_STORE_BUCKET_H
 
+#include <stdatomic.h>
 #include "base/buf.h"
 #include "base/hash.h"
 #include "net/call.h"
@@ -112,6 +113,15 @@ lh_status lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64
 lh_str lh_reader_at_metadata(const struct lh_reader_at *r);
 /* Whether lh_reader_at_file over that range would cost nothing. */
 bool lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t length);
+/* What reads cost and saved, summed over the readers that were told to add to it. Bytes of the
+ * caches are counted in pages of 4 KiB. */
+struct lh_read_tally {
+    atomic_uint_fast64_t remote_bytes, remote_requests, memory_bytes, disk_bytes;
+};
+/* Before the first read: adds to `tally` until freed, beginning with the request that opened a
+ * remote object. `is_exact`: the reader asks for all it will need, so nothing is read ahead of it.
+ */
+void lh_reader_at_use(struct lh_reader_at *r, struct lh_read_tally *tally, bool is_exact);
 void lh_reader_at_free(struct lh_reader_at *r);
 LH_AUTO_DEFINE(lh_reader_at)
 

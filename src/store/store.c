@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "store/block_cache.h"
 #include "store/local.h"
 #include "store/record.h"
 
@@ -47,6 +48,19 @@ const struct lh_config_key lh_store_config[] = {
      "How many puts may run at once; one more is told to come back later.", NULL, false},
     {"store.proven_max", LH_CONFIG_I64, "16384", 1, 100000000,
      "How many files are remembered as proven against their checksums.", NULL, false},
+    {"store.cache_memory", LH_CONFIG_SIZE, "256MiB", 0, INT64_MAX,
+     "Memory for blocks of remote objects; 0 for none.", NULL, false},
+    {"store.cache_disk", LH_CONFIG_SIZE, "8GiB", 0, INT64_MAX,
+     "Disk for blocks of remote objects, in cache/blocks of the data folder; 0 for none.", NULL,
+     false},
+    {"store.fetch_threads", LH_CONFIG_I64, "16", 0, 1024,
+     "Threads that help to read remote objects: parallel ranges, read-ahead, the cache on disk.",
+     NULL, false},
+    {"store.fetch_per_object", LH_CONFIG_I64, "4", 1, 1024,
+     "Ranges of one remote object that are fetched at once for one reader.", NULL, false},
+    {"store.read_ahead", LH_CONFIG_SIZE, "8MiB", 0, 1 << 30,
+     "The most bytes of a remote object that are read ahead of a reader who reads on; 0 for none.",
+     NULL, false},
     {"store.bucket_roots", LH_CONFIG_LIST, "[]", 0, 0,
      "Folders that local buckets added at run time must lie in; empty: anywhere.", NULL, false},
     {"store.limit", LH_CONFIG_TABLES, NULL, 0, 0, "Smaller limits for keys with a prefix.",
@@ -72,6 +86,7 @@ struct lh_store {
     struct lh_secrets *secrets;
     struct store_limits limits;
     struct store_proven *proven;
+    struct block_cache *blocks;
     struct lh_bucket *primary;
     int spools_fd;
     struct store_claim spool;
@@ -159,6 +174,20 @@ backend_open(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bu
     return local_bucket_open(&o, out, err);
 }
 
+/* Blocks of a remote bucket are those of its whole description: the same name in another place is
+ * another bucket. */
+static void
+blocks_attach(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bucket *b)
+{
+    LH_AUTO_BUF(identity, STORE_RECORD_BYTES_MAX);
+
+    if (!b->ops->is_remote)
+        return;
+    store_record_encode(spec, &identity);
+    if (!identity.is_failed)
+        b->blocks = block_source_new(s->blocks, spec->name, lh_buf_str(&identity));
+}
+
 /* Opens and enters the bucket, or finds the one that is there by now. */
 static lh_status
 entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_configured,
@@ -171,6 +200,7 @@ entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_config
         free(e);
         return status;
     }
+    blocks_attach(s, spec, e->bucket);
     store_spec_init(&e->spec, spec);
     e->is_configured = is_configured;
     {
@@ -261,6 +291,23 @@ limits_load(struct lh_store *s)
     }
 }
 
+static void
+blocks_open(struct lh_store *s)
+{
+    const struct lh_config *c = s->config;
+    LH_AUTO_CHARS folder = lh_asprintf("%s/cache/blocks", s->data_dir);
+    const struct block_cache_options o = {
+        .folder = folder,
+        .memory_max = lh_config_size(c, "store.cache_memory"),
+        .disk_max = lh_config_size(c, "store.cache_disk"),
+        .threads_max = (unsigned)lh_config_i64(c, "store.fetch_threads"),
+        .per_object = (unsigned)lh_config_i64(c, "store.fetch_per_object"),
+        .ahead_max = lh_config_size(c, "store.read_ahead"),
+    };
+
+    s->blocks = block_cache_new(&o);
+}
+
 static lh_status
 spool_open(struct lh_store *s, struct lh_error *err)
 {
@@ -283,6 +330,7 @@ store_start(struct lh_store *s, const char *data_dir, struct lh_error *err)
     if (!s->data_dir)
         return lh_fail_errno(err, errno, "cannot find the data folder %s", data_dir);
     LH_TRY(spool_open(s, err));
+    blocks_open(s);
     return buckets_open(s, err);
 }
 
@@ -313,6 +361,7 @@ lh_store_free(struct lh_store *s)
         next = e->next;
         entry_free(e);
     }
+    block_cache_free(s->blocks);
     store_claim_drop(&s->spool);
     if (s->spools_fd >= 0)
         close(s->spools_fd);
