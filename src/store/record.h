@@ -16,11 +16,19 @@
 
 /* Owned strings. */
 struct store_spec {
-    char *name, *backend, *root;
+    char *name, *backend, *root, *role;
+    char *endpoint, *region, *bucket, *credentials;
+    bool is_path_style;
 };
 void store_spec_init(struct store_spec *s, const struct lh_bucket_spec *from);
 void store_spec_fini(struct store_spec *s);
 struct lh_bucket_spec store_spec_view(const struct store_spec *s);
+bool store_spec_is_s3(const struct lh_bucket_spec *s);
+bool store_spec_is_rescue(const struct lh_bucket_spec *s);
+/* The form of role, endpoint, region, bucket and credentials; as lh_store_bucket_add fails. */
+lh_status store_spec_check(const struct lh_bucket_spec *s, struct lh_error *err);
+/* The same objects behind two names. */
+bool store_spec_is_same_place(const struct lh_bucket_spec *a, const struct lh_bucket_spec *b);
 bool store_spec_eq(const struct lh_bucket_spec *a, const struct lh_bucket_spec *b);
 
 char *store_record_key(const char *name, char key[LH_KEY_MAX + 1]);

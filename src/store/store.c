@@ -25,12 +25,24 @@
 
 #define RECORD_FRESH_MS 1000
 #define PRIMARY "primary"
+#define S3_ENDPOINT_MAX 128 /* of our own making */
 
 static const struct lh_config_key bucket_fields[] = {
     {"name", LH_CONFIG_STR, NULL, 0, 0, "The bucket's name, as S3 names buckets.", NULL, false},
-    {"backend", LH_CONFIG_STR, "local", 0, 0, "What keeps the objects: local.", NULL, false},
+    {"backend", LH_CONFIG_STR, "local", 0, 0, "What keeps the objects: local or s3.", NULL, false},
     {"root", LH_CONFIG_STR, "", 0, 0,
      "The folder of a local bucket; empty: buckets/<name> in the data folder.", NULL, false},
+    {"role", LH_CONFIG_STR, "", 0, 0,
+     "rescue: holds copies of the other buckets, for reads when they fail.", NULL, false},
+    {"endpoint", LH_CONFIG_STR, "", 0, 0,
+     "Of an s3 bucket: http(s)://host[:port]; empty: that of AWS for the region.", NULL, false},
+    {"region", LH_CONFIG_STR, "us-east-1", 0, 0, "Of an s3 bucket.", NULL, false},
+    {"bucket", LH_CONFIG_STR, "", 0, 0, "Of an s3 bucket: its name there; empty: the same as here.",
+     NULL, false},
+    {"path_style", LH_CONFIG_BOOL, "true", 0, 0,
+     "Of an s3 bucket: the bucket stands in the path of addresses, not in the host.", NULL, false},
+    {"credentials", LH_CONFIG_STR, "", 0, 0,
+     "Of an s3 bucket: the entry of its keys among the secrets.", NULL, false},
     {0},
 };
 
@@ -63,6 +75,8 @@ const struct lh_config_key lh_store_config[] = {
      NULL, false},
     {"store.bucket_roots", LH_CONFIG_LIST, "[]", 0, 0,
      "Folders that local buckets added at run time must lie in; empty: anywhere.", NULL, false},
+    {"store.bucket_endpoints", LH_CONFIG_LIST, "[]", 0, 0,
+     "Endpoints that s3 buckets added at run time may have; empty: any.", NULL, false},
     {"store.limit", LH_CONFIG_TABLES, NULL, 0, 0, "Smaller limits for keys with a prefix.",
      limit_fields, false},
     {"bucket", LH_CONFIG_TABLES, NULL, 0, 0,
@@ -161,16 +175,26 @@ entry_revive(struct lh_store *s, struct entry *e)
 }
 
 static lh_status
+backend_check(const struct lh_bucket_spec *spec, struct lh_error *err)
+{
+    if (strcmp(spec->backend, "local") == 0 || store_spec_is_s3(spec))
+        return LH_OK;
+    return lh_fail(err, LH_UNSUPPORTED, "store.backend",
+                   "bucket '%s' asks for the backend '%.80s'; there are: local, s3", spec->name,
+                   spec->backend);
+}
+
+static lh_status
 backend_open(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bucket **out,
              struct lh_error *err)
 {
     const struct local_bucket_options o = {
         .name = spec->name, .root = spec->root, .limits = &s->limits, .proven = s->proven};
 
-    if (strcmp(spec->backend, "local") != 0)
-        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
-                       "bucket '%s' asks for the backend '%.80s'; there is: local", spec->name,
-                       spec->backend);
+    LH_TRY(backend_check(spec, err));
+    if (store_spec_is_s3(spec))
+        return lh_fail(err, LH_UNSUPPORTED, "store.backend", "bucket '%s' is an S3 bucket",
+                       spec->name);
     return local_bucket_open(&o, out, err);
 }
 
@@ -221,14 +245,13 @@ entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_config
 /* ---- opening ---- */
 
 static bool
-spec_of_config(struct lh_store *s, const struct lh_config *table, struct lh_bucket_spec *out,
+root_of_config(struct lh_store *s, const struct lh_config *table, const struct lh_bucket_spec *out,
                char root[PATH_MAX])
 {
     const char *given = lh_config_str(table, "root");
 
-    out->name = lh_config_str(table, "name");
-    out->backend = lh_config_str(table, "backend");
-    out->root = root;
+    if (store_spec_is_s3(out))
+        return lh_str_copy(root, PATH_MAX, LH_STR(""));
     if (*given == '\0' && strcmp(out->name, PRIMARY) == 0)
         return snprintf(root, PATH_MAX, "%s/" PRIMARY, s->data_dir) < PATH_MAX;
     if (*given == '\0')
@@ -238,18 +261,54 @@ spec_of_config(struct lh_store *s, const struct lh_config *table, struct lh_buck
     return lh_str_copy(root, PATH_MAX, lh_str_of(given));
 }
 
+/* Fills in what was left to us. `endpoint` has room for that of AWS. */
+static void
+s3_defaults(struct lh_bucket_spec *spec, char endpoint[S3_ENDPOINT_MAX])
+{
+    if (!spec->region || !*spec->region)
+        spec->region = "us-east-1";
+    if (!spec->bucket || !*spec->bucket)
+        spec->bucket = spec->name;
+    if (spec->endpoint && *spec->endpoint)
+        return;
+    (void)snprintf(endpoint, S3_ENDPOINT_MAX, "https://s3.%.64s.amazonaws.com", spec->region);
+    spec->endpoint = endpoint;
+}
+
+static lh_status
+spec_of_config(struct lh_store *s, const struct lh_config *table, struct lh_bucket_spec *out,
+               char root[PATH_MAX], char endpoint[S3_ENDPOINT_MAX], struct lh_error *err)
+{
+    *out = (struct lh_bucket_spec){
+        .name = lh_config_str(table, "name"),
+        .backend = lh_config_str(table, "backend"),
+        .root = root,
+        .role = lh_config_str(table, "role"),
+    };
+    if (!root_of_config(s, table, out, root))
+        return lh_fail(err, LH_INVALID, "store.bucket_root", "the root of bucket '%s' is too long",
+                       out->name);
+    if (!store_spec_is_s3(out))
+        return store_spec_check(out, err);
+    out->endpoint = lh_config_str(table, "endpoint");
+    out->region = lh_config_str(table, "region");
+    out->bucket = lh_config_str(table, "bucket");
+    out->credentials = lh_config_str(table, "credentials");
+    out->is_path_style = lh_config_bool(table, "path_style");
+    s3_defaults(out, endpoint);
+    return store_spec_check(out, err);
+}
+
 static lh_status
 configured_open(struct lh_store *s, const struct lh_config *table, struct lh_error *err)
 {
     struct lh_bucket_spec spec;
-    char root[PATH_MAX];
+    char root[PATH_MAX], endpoint[S3_ENDPOINT_MAX];
     struct lh_bucket *b;
     bool is_twice;
 
     LH_TRY(lh_bucket_name_check(lh_str_of(lh_config_str(table, "name")), err));
-    if (!spec_of_config(s, table, &spec, root))
-        return lh_fail(err, LH_INVALID, "store.bucket_root", "the root of bucket '%s' is too long",
-                       spec.name);
+    LH_TRY(spec_of_config(s, table, &spec, root, endpoint, err));
     pthread_mutex_lock(&s->lock.mutex);
     is_twice = entry_find(s, lh_str_of(spec.name)) != NULL;
     pthread_mutex_unlock(&s->lock.mutex);
@@ -473,7 +532,8 @@ root_apart_check(struct lh_store *s, const char *root, struct lh_error *err)
     if (is_inside(s->data_dir, root))
         return root_refuse(root, "holds the data folder", err);
     for (struct entry *e = s->lock.first; e; e = e->next)
-        if (!e->is_removed && (is_inside(root, e->spec.root) || is_inside(e->spec.root, root)))
+        if (!e->is_removed && *e->spec.root &&
+            (is_inside(root, e->spec.root) || is_inside(e->spec.root, root)))
             return root_refuse(root, "overlaps with that of another bucket", err);
     return LH_OK;
 }
@@ -557,23 +617,83 @@ bucket_absent_check(struct lh_store *s, struct lh_call *call, const char *name,
     return status == LH_NOT_FOUND ? LH_OK : status;
 }
 
+static lh_status
+endpoint_allowed_check(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_error *err)
+{
+    size_t count = lh_config_list_count(s->config, "store.bucket_endpoints");
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(spec->endpoint, lh_config_list_at(s->config, "store.bucket_endpoints", i)) == 0)
+            return LH_OK;
+    return count == 0
+               ? LH_OK
+               : lh_fail(err, LH_INVALID, "store.bucket_endpoint",
+                         "the endpoint '%.200s' is not in store.bucket_endpoints", spec->endpoint);
+}
+
+/* As with folders: an object has one name. */
+static lh_status
+place_apart_check(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_error *err)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+
+    for (struct entry *e = s->lock.first; e; e = e->next) {
+        struct lh_bucket_spec view = store_spec_view(&e->spec);
+        if (!e->is_removed && store_spec_is_same_place(&view, spec))
+            return lh_fail(err, LH_INVALID, "store.bucket_endpoint",
+                           "'%s' at %.200s is bucket '%s' already", spec->bucket, spec->endpoint,
+                           e->spec.name);
+    }
+    return LH_OK;
+}
+
+static lh_status
+s3_prepare(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
+           struct lh_error *err)
+{
+    LH_AUTO(lh_object_list) *page = NULL;
+    struct lh_bucket *b;
+    lh_status status;
+
+    LH_TRY(endpoint_allowed_check(s, spec, err));
+    LH_TRY(place_apart_check(s, spec, err));
+    LH_TRY(backend_open(s, spec, &b, err));
+    status = lh_object_list(b, call, LH_STR(""), LH_STR(""), 1, &page, err);
+    bucket_free(b);
+    return status;
+}
+
+static lh_status
+bucket_prepare(struct lh_store *s, struct lh_call *call, struct lh_bucket_spec *spec,
+               char root[PATH_MAX], char endpoint[S3_ENDPOINT_MAX], struct lh_error *err)
+{
+    LH_AUTO_CHARS ours = lh_asprintf("%s/buckets/%s", s->data_dir, spec->name);
+
+    if (store_spec_is_s3(spec))
+        s3_defaults(spec, endpoint);
+    LH_TRY(store_spec_check(spec, err));
+    if (store_spec_is_s3(spec)) {
+        spec->root = "";
+        return s3_prepare(s, call, spec, err);
+    }
+    LH_TRY(root_make(s, spec->root && *spec->root ? spec->root : ours, root, err));
+    spec->root = root;
+    return LH_OK;
+}
+
 lh_status
 lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
                     struct lh_error *err)
 {
-    LH_AUTO_CHARS ours = lh_asprintf("%s/buckets/%s", s->data_dir, spec->name);
     struct lh_bucket_spec exact = *spec;
-    char real[PATH_MAX];
+    char root[PATH_MAX], endpoint[S3_ENDPOINT_MAX];
     struct lh_bucket *b;
     lh_status status;
 
     LH_TRY(lh_bucket_name_check(lh_str_of(spec->name), err));
-    if (strcmp(spec->backend, "local") != 0)
-        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
-                       "the backend '%.80s' was asked for; there is: local", spec->backend);
+    LH_TRY(backend_check(spec, err));
     LH_TRY(bucket_absent_check(s, call, spec->name, err));
-    LH_TRY(root_make(s, spec->root && *spec->root ? spec->root : ours, real, err));
-    exact.root = real;
+    LH_TRY(bucket_prepare(s, call, &exact, root, endpoint, err));
     status = record_put(s, call, &exact, err);
     if (status == LH_CONFLICT)
         return fail_exists(spec->name, err);
@@ -590,16 +710,35 @@ is_configured(struct lh_store *s, lh_str name)
     return e && e->is_configured;
 }
 
+static lh_status
+removable_check(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err)
+{
+    struct lh_bucket *b;
+    bool is_rescue = false;
+
+    if (is_configured(s, name))
+        return lh_fail(err, LH_DENIED, "store.bucket_protected",
+                       "bucket '%.*s' belongs to the configuration and cannot be removed",
+                       LH_FMT(lh_str_fit(name, 80)));
+    if (lh_store_bucket(s, call, name, &b, NULL) == LH_OK) {
+        LH_AUTO_LOCK(&s->lock.mutex);
+        struct entry *e = entry_find(s, name);
+        is_rescue = e && strcmp(e->spec.role, "rescue") == 0;
+    }
+    if (is_rescue)
+        return lh_fail(err, LH_DENIED, "store.bucket_protected",
+                       "bucket '%.*s' is the rescue bucket and cannot be removed",
+                       LH_FMT(lh_str_fit(name, 80)));
+    return LH_OK;
+}
+
 lh_status
 lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err)
 {
     char text[80], key[LH_KEY_MAX + 1];
     lh_status status;
 
-    if (is_configured(s, name))
-        return lh_fail(err, LH_DENIED, "store.bucket_protected",
-                       "bucket '%.*s' belongs to the configuration and cannot be removed",
-                       LH_FMT(lh_str_fit(name, 80)));
+    LH_TRY(removable_check(s, call, name, err));
     if (lh_bucket_name_check(name, NULL) != LH_OK || !lh_str_copy(text, sizeof(text), name))
         return fail_no_bucket(name, err);
     status = lh_object_delete(s->primary, call, lh_str_of(store_record_key(text, key)), NULL, err);

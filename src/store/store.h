@@ -13,6 +13,7 @@
 #define LH_STORE_STORE_H
 
 #include "base/config.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "store/bucket.h"
 
@@ -32,17 +33,29 @@ lh_status lh_store_bucket(struct lh_store *s, struct lh_call *call, lh_str name,
                           struct lh_bucket **out, struct lh_error *err);
 struct lh_bucket *lh_store_primary(struct lh_store *s);
 
+/* NULL stands for "" everywhere. */
 struct lh_bucket_spec {
     const char *name;
-    const char *backend; /* "local"; another is UNSUPPORTED "store.backend" */
+    const char *backend; /* "local" or "s3"; another is UNSUPPORTED "store.backend" */
     const char *root;    /* of local: an absolute folder, created when absent; "": our choice */
+    const char *role;    /* "", or "rescue": holds copies of the others, for reads only */
+    /* of s3 */
+    const char *endpoint;    /* http(s)://host[:port]; "": that of AWS for the region */
+    const char *region;      /* "": us-east-1 */
+    const char *bucket;      /* as the store there names it; "": like `name` */
+    const char *credentials; /* an entry of base/secret.h; never the values */
+    bool is_path_style;      /* https://host/bucket/key, not https://bucket.host/key */
 };
+/* The members of its JSON object, as recorded and as shown: a description has no secrets. */
+void lh_bucket_spec_print(const struct lh_bucket_spec *spec, struct lh_json_writer *w);
 /* EXISTS "store.bucket_exists"; INVALID "store.bucket_name" | "store.bucket_root" (not absolute, or
- * overlapping with another bucket's). */
+ * overlapping with another bucket's) | "store.bucket_role" | "store.bucket_endpoint" (not of the
+ * form, not allowed, or the bucket of another) | "store.bucket_region" |
+ * "store.bucket_credentials"; for s3 also what a first look at it says. */
 lh_status lh_store_bucket_add(struct lh_store *s, struct lh_call *call,
                               const struct lh_bucket_spec *spec, struct lh_error *err);
-/* The objects stay where they are. DENIED "store.bucket_protected" for primary and configured ones.
- */
+/* The objects stay where they are. DENIED "store.bucket_protected" for primary and configured ones,
+ * and for a rescue bucket. */
 lh_status
 lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err);
 /* Calls `visit` for every bucket, primary first; `b` is NULL for one that cannot be opened now. */

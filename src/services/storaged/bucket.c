@@ -13,9 +13,7 @@ static void
 spec_print(struct lh_json_writer *w, const struct lh_bucket_spec *spec)
 {
     lh_json_object_begin(w);
-    lh_json_set_cstr(w, "name", spec->name);
-    lh_json_set_cstr(w, "backend", spec->backend);
-    lh_json_set_cstr(w, "root", spec->root);
+    lh_bucket_spec_print(spec, w);
     lh_json_object_end(w);
 }
 
@@ -41,26 +39,63 @@ storage_buckets_list(struct storage *s, struct lh_call *call, struct lh_buf *out
     return LH_OK;
 }
 
+static lh_status
+local_spec_read(const json_t *body, struct lh_arena *arena, struct lh_bucket_spec *spec,
+                struct lh_error *err)
+{
+    static const char *const fields[] = {"name", "backend", "root", "role", NULL};
+    lh_str root = LH_STR("");
+
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(lh_json_str_opt(body, "root", &root, err));
+    spec->root = lh_arena_cstr(arena, root);
+    return LH_OK;
+}
+
+static lh_status
+s3_spec_read(const json_t *body, struct lh_arena *arena, struct lh_bucket_spec *spec,
+             struct lh_error *err)
+{
+    static const char *const fields[] = {"name",        "backend", "endpoint",
+                                         "region",      "bucket",  "path_style",
+                                         "credentials", "role",    NULL};
+    lh_str endpoint = LH_STR(""), region = LH_STR(""), bucket = LH_STR(""), credentials;
+
+    spec->is_path_style = true;
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(lh_json_str(body, "credentials", &credentials, err));
+    LH_TRY(lh_json_str_opt(body, "endpoint", &endpoint, err));
+    LH_TRY(lh_json_str_opt(body, "region", &region, err));
+    LH_TRY(lh_json_str_opt(body, "bucket", &bucket, err));
+    LH_TRY(lh_json_bool_opt(body, "path_style", &spec->is_path_style, err));
+    spec->endpoint = lh_arena_cstr(arena, endpoint);
+    spec->region = lh_arena_cstr(arena, region);
+    spec->bucket = lh_arena_cstr(arena, bucket);
+    spec->credentials = lh_arena_cstr(arena, credentials);
+    return LH_OK;
+}
+
 /* The backend is looked at first: fields of a backend that this build has not are no misspellings.
  */
 static lh_status
 spec_read(const json_t *body, struct lh_arena *arena, struct lh_bucket_spec *spec,
           struct lh_error *err)
 {
-    static const char *const fields[] = {"name", "backend", "root", NULL};
-    lh_str name, backend = LH_STR("local"), root = LH_STR("");
+    lh_str name, backend = LH_STR("local"), role = LH_STR("");
 
     LH_TRY(lh_json_str(body, "name", &name, err));
     LH_TRY(lh_json_str_opt(body, "backend", &backend, err));
-    if (!lh_str_eq(backend, LH_STR("local")))
-        return lh_fail(err, LH_UNSUPPORTED, "store.backend",
-                       "the backend '%.*s' was asked for; there is: local",
-                       LH_FMT(lh_str_fit(backend, 80)));
-    LH_TRY(lh_json_only(body, fields, err));
-    LH_TRY(lh_json_str_opt(body, "root", &root, err));
-    *spec = (struct lh_bucket_spec){
-        .name = lh_arena_cstr(arena, name), .backend = "local", .root = lh_arena_cstr(arena, root)};
-    return LH_OK;
+    LH_TRY(lh_json_str_opt(body, "role", &role, err));
+    *spec = (struct lh_bucket_spec){.name = lh_arena_cstr(arena, name),
+                                    .backend = lh_arena_cstr(arena, backend),
+                                    .role = lh_arena_cstr(arena, role)};
+    if (lh_str_eq(backend, LH_STR("local")))
+        return local_spec_read(body, arena, spec, err);
+    if (lh_str_eq(backend, LH_STR("s3")))
+        return s3_spec_read(body, arena, spec, err);
+    return lh_fail(err, LH_UNSUPPORTED, "store.backend",
+                   "the backend '%.*s' was asked for; there are: local, s3",
+                   LH_FMT(lh_str_fit(backend, 80)));
 }
 
 /* As it was recorded: with the folder that it really got. */
