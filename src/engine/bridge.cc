@@ -150,6 +150,15 @@ engine_lake_attach(duckdb_connection connection, engine_connection *c)
     }
 }
 
+engine_connection *
+engine_context_connection(duckdb_client_context context)
+{
+    if (!context)
+        return nullptr;
+    return lakehouse::ConnectionOf(
+        &reinterpret_cast<duckdb::CClientContextWrapper *>(context)->context);
+}
+
 struct engine_parsed {
     duckdb::Connection *connection;
     duckdb::unique_ptr<duckdb::SQLStatement> statement;

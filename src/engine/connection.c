@@ -108,6 +108,7 @@ engine_connection_free(struct engine_connection *c)
     engine_mem_end(&c->reads);
     c->reads.call = NULL;
     c->sources = NULL;
+    c->searches = (struct engine_searches){0};
     atomic_fetch_sub(&c->engine->running, 1);
     if (!idle_give(c->engine, c))
         connection_destroy(c);

@@ -114,8 +114,10 @@ static lh_status
 database_furnish(const struct lh_engine *e, duckdb_connection c, struct lh_error *err)
 {
     LH_TRY(statements_run(c, settings_both, err));
-    return e->kind == LH_ENGINE_QUERY ? statements_run(c, settings_query, err)
-                                      : engine_table_register(c, err);
+    if (e->kind == LH_ENGINE_WORK)
+        return engine_table_register(c, err);
+    LH_TRY(engine_search_register(c, err));
+    return statements_run(c, settings_query, err);
 }
 
 static lh_status

@@ -135,6 +135,7 @@ static const struct group groups[] = {
      "last_value nth_value fill"},
     /* tables */
     {T | S, NULL, "generate_series range repeat unnest unlist"},
+    {T, NULL, "vector_search text_search"}, /* ours: engine/search.h */
     {T, NULL, "repeat_row json_each json_tree pg_timezone_names icu_calendar_names"},
 
     /* ---- not allowed ---- */

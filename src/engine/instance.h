@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include "engine/connection.h"
 #include "engine/lake_io.h"
+#include "engine/search_scan.h"
 #include "engine/watchdog.h"
 
 struct engine_hot;
@@ -43,6 +44,7 @@ struct engine_connection {
     struct engine_reads reads;
     struct engine_watch watch;
     const struct engine_sources *sources; /* what names resolve to here; NULL: nothing */
+    struct engine_searches searches;
 };
 
 /* A new database in place of a broken one. */

@@ -49,6 +49,9 @@ bool engine_parsed_set(struct engine_parsed *p, const char *name, duckdb_value v
 duckdb_pending_result
 engine_parsed_start(struct engine_parsed *p, bool is_streaming, struct engine_fault *fault);
 
+/* The connection whose statement is bound in this context; NULL: none of ours. */
+struct engine_connection *engine_context_connection(duckdb_client_context context);
+
 /* Forgets the cached footer of a file. */
 void engine_footer_forget(duckdb_connection connection, const char *uri);
 

@@ -99,14 +99,20 @@ engine_mem_end(struct engine_reads *r)
 
 /* ---- of a file ---- */
 
-/* Tells DuckDB in `text` and remembers the first for us. */
-static bool
-failed(struct engine_reads *r, const struct lh_error *err, char *text)
+void
+engine_reads_fail(struct engine_reads *r, const struct lh_error *err)
 {
     LH_AUTO_LOCK(&r->shared.lock);
 
     if (r->shared.failure.status == LH_OK)
         lh_error_copy(&r->shared.failure, err);
+}
+
+/* Tells DuckDB in `text` and remembers the first for us. */
+static bool
+failed(struct engine_reads *r, const struct lh_error *err, char *text)
+{
+    engine_reads_fail(r, err);
     (void)lh_str_copy(text, TEXT_MAX, lh_str_of(err->text));
     return false;
 }

@@ -56,6 +56,8 @@ void engine_reads_reset(struct engine_reads *r);
 void engine_reads_cancel(struct engine_reads *r);
 /* Borrowed until replaced by another list or by none (NULL). */
 void engine_reads_allow(struct engine_reads *r, const char *const *uris, size_t count);
+/* Remembers a failure of something else that the statement leans on; the first stays. */
+void engine_reads_fail(struct engine_reads *r, const struct lh_error *err);
 /* True, and *err filled, when a read failed since the reset. */
 bool engine_reads_failure(struct engine_reads *r, struct lh_error *err);
 /* A name for the connection's mem:// file: "mem://7". `text` has room for ENGINE_MEM_NAME. */

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "engine/guard_parse.h"
 #include "engine/lake_fs.h"
+#include "engine/search.h"
 #include "engine/statement.h"
 #include "engine/verdicts.h"
 
@@ -185,6 +186,18 @@ pivot_complete(struct lh_statement *s, struct lh_error *err)
 }
 
 /* ---- bind ---- */
+
+void
+lh_statement_searches_set(struct lh_statement *s, const struct lh_search_provider *provider)
+{
+    s->connection->searches = (struct engine_searches){.provider = provider};
+}
+
+size_t
+lh_statement_search_count(const struct lh_statement *s)
+{
+    return s->connection->searches.count;
+}
 
 lh_status
 lh_statement_bind_tables_list(struct lh_statement *s, const char *const *names, size_t count,
