@@ -12,17 +12,33 @@
 
 enum { TEXT_MAX = LH_ERROR_TEXT_MAX };
 
+/* What the files of one name share; in the list while any of them is open. */
+struct engine_object {
+    char *uri;
+    struct lh_reader_at *reader;
+    struct lh_object_info info;
+    struct engine_object *next;
+    size_t refs;
+};
+
 struct engine_file {
     struct engine_reads *reads;
-    struct lh_reader_at *reader; /* NULL: mem:// */
+    struct engine_object *object; /* NULL: mem:// */
     struct lh_call call;
     uint64_t size_bytes;
-    int64_t modified_us;
-    char etag[LH_ETAG_MAX];
     struct engine_file *next, *prev;
 };
 
 /* ---- of a connection ---- */
+
+static void
+tally_clear(struct lh_read_tally *t)
+{
+    atomic_store(&t->remote_bytes, 0);
+    atomic_store(&t->remote_requests, 0);
+    atomic_store(&t->memory_bytes, 0);
+    atomic_store(&t->disk_bytes, 0);
+}
 
 void
 engine_reads_init(struct engine_reads *r, struct lh_store *store, bool is_restricted)
@@ -32,6 +48,7 @@ engine_reads_init(struct engine_reads *r, struct lh_store *store, bool is_restri
     pthread_mutex_init(&r->shared.lock, NULL);
     atomic_init(&r->bytes, 0);
     atomic_init(&r->requests, 0);
+    tally_clear(&r->tally);
 }
 
 void
@@ -49,6 +66,7 @@ engine_reads_reset(struct engine_reads *r)
     lh_error_clear(&r->shared.failure);
     atomic_store(&r->bytes, 0);
     atomic_store(&r->requests, 0);
+    tally_clear(&r->tally);
 }
 
 void
@@ -136,21 +154,86 @@ is_allowed(struct engine_reads *r, const char *uri)
     return false;
 }
 
-static lh_status
-object_open(struct engine_file *f, lh_str uri, struct lh_error *err)
+/* ---- objects ---- */
+
+static void
+object_free(struct engine_object *o)
 {
-    struct lh_object_info info;
+    if (!o)
+        return;
+    lh_reader_at_free(o->reader);
+    free(o->uri);
+    free(o);
+}
+
+/* The one that is open under this name, with a reference; else `ours`, entered (NULL: none). */
+static struct engine_object *
+object_share(struct engine_reads *r, const char *uri, struct engine_object *ours)
+{
+    LH_AUTO_LOCK(&r->shared.lock);
+    struct engine_object *o = r->shared.objects;
+
+    while (o && strcmp(o->uri, uri) != 0)
+        o = o->next;
+    if (!o && ours) {
+        ours->next = r->shared.objects;
+        r->shared.objects = ours;
+        o = ours;
+    }
+    if (o)
+        o->refs++;
+    return o;
+}
+
+/* True when nobody has it any more: it is out of the list, and the caller's to free. */
+static bool
+object_leave(struct engine_reads *r, struct engine_object *o)
+{
+    LH_AUTO_LOCK(&r->shared.lock);
+    struct engine_object **at = &r->shared.objects;
+
+    if (--o->refs > 0)
+        return false;
+    while (*at != o)
+        at = &(*at)->next;
+    *at = o->next;
+    return true;
+}
+
+static lh_status
+object_new(struct engine_file *f, const char *uri, struct engine_object **out, struct lh_error *err)
+{
     struct lh_bucket *bucket;
+    struct lh_reader_at *reader;
+    struct lh_object_info info;
     lh_str name, key;
 
-    if (!lh_lake_uri_parse(uri, &name, &key))
-        return lh_fail(err, LH_INVALID, "engine.uri", "\"%.*s\" is not lake://bucket/key",
-                       LH_FMT(uri));
+    if (!lh_lake_uri_parse(lh_str_of(uri), &name, &key))
+        return lh_fail(err, LH_INVALID, "engine.uri", "\"%s\" is not lake://bucket/key", uri);
     LH_TRY(lh_store_bucket(f->reads->store, &f->call, name, &bucket, err));
-    LH_TRY(lh_object_open(bucket, &f->call, key, &f->reader, &info, err));
-    f->size_bytes = info.size_bytes;
-    f->modified_us = info.modified_us;
-    memcpy(f->etag, info.etag, sizeof(f->etag));
+    LH_TRY(lh_object_open(bucket, &f->call, key, &reader, &info, err));
+    lh_reader_at_use(reader, &f->reads->tally, true);
+    *out = LH_NEW(struct engine_object);
+    (*out)->uri = lh_strdup(uri);
+    (*out)->reader = reader;
+    (*out)->info = info;
+    return LH_OK;
+}
+
+/* Two threads may open at the same time: one of the readers is closed again. */
+static lh_status
+object_open(struct engine_file *f, const char *uri, struct lh_error *err)
+{
+    struct engine_object *o = object_share(f->reads, uri, NULL), *ours = NULL;
+
+    if (!o) {
+        LH_TRY(object_new(f, uri, &ours, err));
+        o = object_share(f->reads, uri, ours);
+        if (o != ours)
+            object_free(ours);
+    }
+    f->object = o;
+    f->size_bytes = o->info.size_bytes;
     return LH_OK;
 }
 
@@ -178,7 +261,7 @@ file_open(struct engine_file *f, const char *uri, bool is_write, struct lh_error
         return lh_fail(err, LH_DENIED, "sql.not_allowed", "%s: the lake is read only", uri);
     if (!is_allowed(f->reads, uri))
         return lh_fail(err, LH_DENIED, "sql.not_allowed", "%s is not bound to this statement", uri);
-    LH_TRY(object_open(f, lh_str_of(uri), err));
+    LH_TRY(object_open(f, uri, err));
     if (f->reads->footers)
         engine_footers_note(f->reads->footers, f->reads->connection, uri);
     return LH_OK;
@@ -246,7 +329,8 @@ engine_file_close(struct engine_file *f)
     if (!f)
         return;
     file_unlink(f);
-    lh_reader_at_free(f->reader);
+    if (f->object && object_leave(f->reads, f->object))
+        object_free(f->object);
     lh_call_fini(&f->call);
     free(f);
 }
@@ -266,10 +350,10 @@ engine_file_read(struct engine_file *f, void *to, uint64_t n, uint64_t offset, c
     LH_AUTO_ERROR(err);
     lh_status status;
 
-    if (!f->reader) {
+    if (!f->object) {
         status = mem_read(&f->reads->mem, to, n, offset, &err);
     } else {
-        status = lh_reader_at_read(f->reader, &f->call, offset, to, n, &err);
+        status = lh_reader_at_read(f->object->reader, &f->call, offset, to, n, &err);
         atomic_fetch_add_explicit(&f->reads->bytes, n, memory_order_relaxed);
         atomic_fetch_add_explicit(&f->reads->requests, 1, memory_order_relaxed);
     }
@@ -328,11 +412,11 @@ engine_file_size(const struct engine_file *f)
 int64_t
 engine_file_modified_us(const struct engine_file *f)
 {
-    return f->modified_us;
+    return f->object ? f->object->info.modified_us : 0;
 }
 
 const char *
 engine_file_tag(const struct engine_file *f)
 {
-    return f->etag;
+    return f->object ? f->object->info.etag : "";
 }

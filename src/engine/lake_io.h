@@ -7,6 +7,10 @@
  * so everything here is guarded; a call is not, so each open file carries a call of its own with
  * the deadline, principal and trace of the statement's, canceled together with it.
  *
+ * DuckDB opens an object once to bind and once more in each thread that scans. Those that are open
+ * at the same time share one reader of store: a statement reads one version of an object, and a
+ * remote bucket is asked once.
+ *
  * Names    lake://<bucket>/<key>  an object; on the query engine only those bound to the statement
  *          mem://<id>             bytes of this process that a connection hands to its own
  *                                 statement or takes from it: a buffer (engine/table.h) or a file
@@ -42,10 +46,12 @@ struct engine_reads {
         size_t allowed_count;
         size_t allowed_hint;       /* where the last one stood: files are opened mostly in order */
         struct engine_file *files; /* open now */
-        struct lh_error failure;   /* the first of this statement */
+        struct engine_object *objects;
+        struct lh_error failure; /* the first of this statement */
     } shared;
     struct engine_mem mem;
     atomic_uint_fast64_t bytes, requests;
+    struct lh_read_tally tally; /* of those, what remote buckets and caches answered */
 };
 
 void engine_reads_init(struct engine_reads *r, struct lh_store *store, bool is_restricted);

@@ -72,6 +72,9 @@ struct lh_statement_outcome {
     uint64_t bytes;
     bool is_truncated;
     uint64_t lake_bytes, lake_requests; /* read from buckets by this statement */
+    /* Of those, what moved from remote buckets (opening an object is a request), and what the
+     * caches of store had, in pages of 4 KiB. */
+    uint64_t remote_bytes, remote_requests, memory_bytes, disk_bytes;
 };
 lh_status
 lh_statement_run(struct lh_statement *s, enum lh_result_format format,

@@ -95,6 +95,17 @@ stream(struct lh_statement *s, enum lh_result_format format, uint64_t rows_max,
     return status;
 }
 
+static void
+reads_count(const struct engine_reads *r, struct lh_statement_outcome *out)
+{
+    out->lake_bytes = atomic_load(&r->bytes);
+    out->lake_requests = atomic_load(&r->requests);
+    out->remote_bytes = atomic_load(&r->tally.remote_bytes);
+    out->remote_requests = atomic_load(&r->tally.remote_requests);
+    out->memory_bytes = atomic_load(&r->tally.memory_bytes);
+    out->disk_bytes = atomic_load(&r->tally.disk_bytes);
+}
+
 lh_status
 lh_statement_run(struct lh_statement *s, enum lh_result_format format,
                  const struct lh_statement_limits *limits, const struct lh_result_sink *sink,
@@ -109,8 +120,7 @@ lh_statement_run(struct lh_statement *s, enum lh_result_format format,
     else
         LH_TRY(stream(s, format, limits->rows_max, &metered, &outcome, err));
     outcome.bytes = meter.bytes;
-    outcome.lake_bytes = atomic_load(&s->connection->reads.bytes);
-    outcome.lake_requests = atomic_load(&s->connection->reads.requests);
+    reads_count(&s->connection->reads, &outcome);
     *out = outcome;
     return LH_OK;
 }

@@ -105,6 +105,26 @@ sink_text(const struct lh_result_sink *sink, const char *text, struct lh_error *
     return sink->write(sink->self, lh_str_bytes(lh_str_of(text)), err);
 }
 
+static void
+reads_print(const struct lh_statement_outcome *o, struct lh_json_writer *w)
+{
+    lh_json_key(w, "scanned");
+    lh_json_object_begin(w);
+    lh_json_set_u64(w, "bytes", o->lake_bytes);
+    lh_json_set_u64(w, "requests", o->lake_requests);
+    lh_json_object_end(w);
+    lh_json_key(w, "transferred");
+    lh_json_object_begin(w);
+    lh_json_set_u64(w, "bytes", o->remote_bytes);
+    lh_json_set_u64(w, "requests", o->remote_requests);
+    lh_json_object_end(w);
+    lh_json_key(w, "cached");
+    lh_json_object_begin(w);
+    lh_json_set_u64(w, "memory_bytes", o->memory_bytes);
+    lh_json_set_u64(w, "disk_bytes", o->disk_bytes);
+    lh_json_object_end(w);
+}
+
 /* The members that are known only after the rows. */
 static void
 tail_print(const struct query *x, struct lh_buf *out)
@@ -118,11 +138,7 @@ tail_print(const struct query *x, struct lh_buf *out)
     lh_json_set_cstr(&w, "query_id", x->entry.id);
     lh_json_key(&w, "datasets");
     query_tables_print(&x->tables, &w);
-    lh_json_key(&w, "scanned");
-    lh_json_object_begin(&w);
-    lh_json_set_u64(&w, "bytes", x->outcome.lake_bytes);
-    lh_json_set_u64(&w, "requests", x->outcome.lake_requests);
-    lh_json_object_end(&w);
+    reads_print(&x->outcome, &w);
     lh_json_object_end(&w);
 }
 
@@ -140,6 +156,24 @@ json_run(struct query *x, const struct lh_result_sink *sink, struct lh_error *er
     return sink->write(sink->self, lh_buf_bytes(&tail), err);
 }
 
+/* What the other forms cannot say in their body. A long answer has begun before it is known. */
+static void
+outcome_headers(const struct query *x, struct lh_response *res)
+{
+    const struct lh_statement_outcome *o = &x->outcome;
+
+    if (o->is_truncated)
+        lh_response_header(res, "X-Lakehouse-Truncated", LH_STR("true"));
+    if (x->request->format == LH_RESULT_JSON)
+        return;
+    lh_response_headerf(res, "X-Lakehouse-Transferred-Bytes", "%llu",
+                        (unsigned long long)o->remote_bytes);
+    lh_response_headerf(res, "X-Lakehouse-Transferred-Requests", "%llu",
+                        (unsigned long long)o->remote_requests);
+    lh_response_headerf(res, "X-Lakehouse-Cached-Bytes", "%llu",
+                        (unsigned long long)(o->memory_bytes + o->disk_bytes));
+}
+
 static lh_status
 statement_answer(struct query *x, struct lh_response *res, struct lh_error *err)
 {
@@ -152,8 +186,8 @@ statement_answer(struct query *x, struct lh_response *res, struct lh_error *err)
     else
         LH_TRY(lh_statement_run(x->statement, x->request->format, &x->request->limits, &sink,
                                 &x->outcome, err));
-    if (x->outcome.is_truncated && !x->answer.has_begun)
-        lh_response_header(res, "X-Lakehouse-Truncated", LH_STR("true"));
+    if (!x->answer.has_begun)
+        outcome_headers(x, res);
     return query_answer_end(&x->answer, err);
 }
 
@@ -187,6 +221,9 @@ measure(const struct query *x, lh_status status)
     lh_metric_add(q->rows, (int64_t)x->outcome.row_count);
     lh_metric_add(q->lake_bytes, (int64_t)x->outcome.lake_bytes);
     lh_metric_add(q->lake_requests, (int64_t)x->outcome.lake_requests);
+    lh_metric_add(q->remote_bytes, (int64_t)x->outcome.remote_bytes);
+    lh_metric_add(q->remote_requests, (int64_t)x->outcome.remote_requests);
+    lh_metric_add(q->cached_bytes, (int64_t)(x->outcome.memory_bytes + x->outcome.disk_bytes));
     if (status != LH_OK)
         lh_metric_add(q->failures, 1);
 }

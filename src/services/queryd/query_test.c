@@ -363,6 +363,10 @@ a_json_answer_has_rows_and_says_where_they_came_from(void **state)
     assert_string_equal(json_string_value(json_object_get(dataset, "name")), "workers");
     assert_int_equal(int_at(dataset, "version"), 1);
     assert_true(int_at(json_object_get(r.json, "scanned"), "bytes") > 0);
+    assert_int_equal(int_at(json_object_get(r.json, "transferred"), "bytes"), 0);
+    assert_int_equal(int_at(json_object_get(r.json, "transferred"), "requests"), 0);
+    assert_int_equal(int_at(json_object_get(r.json, "cached"), "memory_bytes"), 0);
+    assert_int_equal(int_at(json_object_get(r.json, "cached"), "disk_bytes"), 0);
 }
 
 static void

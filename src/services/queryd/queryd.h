@@ -17,6 +17,7 @@ struct queryd {
     struct query_running *running;
     struct query_hot *hot;
     struct lh_metric *seconds, *rows, *lake_bytes, *lake_requests, *failures, *running_now;
+    struct lh_metric *remote_bytes, *remote_requests, *cached_bytes;
 };
 
 extern const struct lh_config_key queryd_config[];

@@ -33,6 +33,14 @@ metrics_find(struct queryd *q)
                                "Bytes that statements read from buckets.", "", NULL);
     q->lake_requests = lh_counter("lakehouse_query_lake_requests_total",
                                   "Reads of buckets by statements.", "", NULL);
+    q->remote_bytes = lh_counter("lakehouse_query_remote_bytes_total",
+                                 "Bytes of those that came from remote buckets.", "", NULL);
+    q->remote_requests = lh_counter(
+        "lakehouse_query_remote_requests_total",
+        "Requests of statements to remote buckets, to open objects and for ranges.", "", NULL);
+    q->cached_bytes =
+        lh_counter("lakehouse_query_cached_bytes_total",
+                   "Bytes of remote objects that statements found cached, in pages.", "", NULL);
     q->running_now = lh_gauge("lakehouse_query_running", "Statements running now.", "", NULL);
     q->failures = lh_counter("lakehouse_query_failures_total", "Statements that failed.", "", NULL);
 }
