@@ -21,6 +21,24 @@ lh_call_init(struct lh_call *c)
     c->deadline_ms = INT64_MAX;
     atomic_init(&c->is_canceled, false);
     c->source = "internal";
+    c->parent = NULL;
+    atomic_init(&c->rescued_by, NULL);
+    pthread_mutex_init(&c->on_cancel.lock, NULL);
+    c->on_cancel.run = NULL;
+    c->on_cancel.arg = NULL;
+}
+
+void
+lh_call_init_part(struct lh_call *c, struct lh_call *parent, int64_t deadline_ms)
+{
+    lh_arena_init(&c->arena);
+    c->principal = parent->principal;
+    c->trace = parent->trace;
+    c->deadline_ms = deadline_ms < parent->deadline_ms ? deadline_ms : parent->deadline_ms;
+    atomic_init(&c->is_canceled, false);
+    c->source = parent->source;
+    c->parent = parent;
+    atomic_init(&c->rescued_by, NULL);
     pthread_mutex_init(&c->on_cancel.lock, NULL);
     c->on_cancel.run = NULL;
     c->on_cancel.arg = NULL;
@@ -61,10 +79,25 @@ lh_call_on_cancel(struct lh_call *c, void (*run)(void *), void *arg)
     pthread_mutex_unlock(&c->on_cancel.lock);
 }
 
+bool
+lh_call_is_canceled(const struct lh_call *c)
+{
+    while (c && !atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
+        c = c->parent;
+    return c != NULL;
+}
+
+void
+lh_call_rescued_by(struct lh_call *c, const char *bucket)
+{
+    for (; c; c = c->parent)
+        atomic_store(&c->rescued_by, bucket);
+}
+
 lh_status
 lh_call_check(const struct lh_call *c, struct lh_error *err)
 {
-    if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
+    if (lh_call_is_canceled(c))
         return lh_fail(err, LH_CANCELED, "call.canceled", "the caller has gone or asked to stop");
     if (c->deadline_ms != INT64_MAX && lh_time_mono_ms() >= c->deadline_ms)
         return lh_fail(err, LH_TIMEOUT, "call.deadline", "the time given to this call is over");

@@ -38,7 +38,11 @@ struct lh_call {
     struct lh_trace trace;
     int64_t deadline_ms; /* lh_time_mono_ms clock; INT64_MAX for none */
     atomic_bool is_canceled;
-    const char *source; /* where it came in: "http", "cli", "mesh", "internal" */
+    const char *source;     /* where it came in: "http", "cli", "mesh", "internal" */
+    struct lh_call *parent; /* whose cancellation is this one's too; NULL: none */
+    /* The bucket that stood in for another on behalf of this call, NULL: none did. The name
+     * outlives the call. */
+    const char *_Atomic rescued_by;
     struct lh_call_hook {
         pthread_mutex_t lock;
         void (*run)(void *); /* called at most once, by the thread that cancels */
@@ -49,6 +53,10 @@ struct lh_call {
 void lh_call_init(struct lh_call *c); /* system principal, new trace, no deadline */
 void lh_call_fini(struct lh_call *c);
 
+/* A part of `parent`, which must outlive it, with a deadline of its own: canceled with it, alike in
+ * principal and trace. Hooks are not shared. */
+void lh_call_init_part(struct lh_call *c, struct lh_call *parent, int64_t deadline_ms);
+
 /* Marks the call as abandoned and runs its hook. */
 void lh_call_cancel(struct lh_call *c);
 /* Sets (or with NULL removes) what cancelling also does, such as duckdb_interrupt. When the call is
@@ -58,6 +66,9 @@ void lh_call_on_cancel(struct lh_call *c, void (*run)(void *), void *arg);
 
 /* OK, CANCELED "call.canceled" or TIMEOUT "call.deadline". Cheap; for loops. */
 lh_status lh_call_check(const struct lh_call *c, struct lh_error *err);
+bool lh_call_is_canceled(const struct lh_call *c); /* itself or what it is a part of */
+/* Notes the bucket that stood in, on the call and on all it is a part of. */
+void lh_call_rescued_by(struct lh_call *c, const char *bucket);
 int64_t
 lh_call_remaining_ms(const struct lh_call *c); /* never negative; INT64_MAX without a deadline */
 

@@ -78,6 +78,8 @@ call_prepare(struct lh_call *c)
     c->deadline_ms = INT64_MAX;
     atomic_store_explicit(&c->is_canceled, false, memory_order_relaxed);
     c->source = "http";
+    c->parent = NULL;
+    atomic_store_explicit(&c->rescued_by, NULL, memory_order_relaxed);
     c->on_cancel.run = NULL;
     c->on_cancel.arg = NULL;
 }

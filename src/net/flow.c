@@ -300,7 +300,7 @@ reader_check(struct net_flow *f, struct lh_error *err)
 {
     if (f->state.is_gone)
         return lh_fail(err, LH_CANCELED, "net.reset", "the client has closed the connection");
-    if (atomic_load_explicit(&f->call->is_canceled, memory_order_relaxed))
+    if (lh_call_is_canceled(f->call))
         return lh_call_check(f->call, err);
     return LH_OK;
 }

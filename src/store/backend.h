@@ -9,6 +9,7 @@
 #ifndef LH_STORE_BACKEND_H
 #define LH_STORE_BACKEND_H
 
+#include <stdatomic.h>
 #include "base/metrics.h"
 #include "store/bucket.h"
 #include "store/limits.h"
@@ -16,6 +17,7 @@
 struct block_reader;
 struct block_source;
 struct object_lister;
+struct bucket_rescue;
 
 struct bucket_ops {
     const char *backend; /* "local" */
@@ -67,7 +69,9 @@ struct bucket_metrics {
 struct lh_bucket {
     const struct bucket_ops *ops;
     char *name;
-    struct store_limits *limits; /* shared by the buckets of a store */
+    struct store_limits *limits;  /* shared by the buckets of a store */
+    struct bucket_rescue *rescue; /* owned; NULL: nothing stands in for this one */
+    bool is_rescue;               /* written by replication only */
     struct bucket_metrics metrics;
     struct block_source *blocks; /* of a remote bucket; NULL: read without the cache */
 };
@@ -92,15 +96,36 @@ struct lh_upload {
 struct lh_reader_at {
     struct lh_bucket *bucket;
     char key[LH_KEY_MAX + 1];
-    struct lh_object_info info;
-    lh_str metadata; /* the backend's */
+    struct lh_object_info info;  /* as the backend has it */
+    struct lh_object_info shown; /* as the caller does: differs when a copy stands in */
+    lh_str metadata;             /* the backend's */
     struct block_reader *blocks; /* NULL: straight from the backend */
+    bool is_copy;
+    struct lh_reader_at *_Atomic stand_in; /* of the copy, once this one has failed */
 };
 
 void bucket_init(struct lh_bucket *b, const struct bucket_ops *ops, const char *name,
                  struct store_limits *limits);
 void bucket_fini(struct lh_bucket *b);
 void bucket_free(struct lh_bucket *b); /* through its backend; NULL is fine */
+
+/* ---- what the functions of bucket.h do once key, range and call are checked: reads touch this
+ * bucket alone, writes are not refused for being to a rescue bucket ---- */
+
+lh_status bucket_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                              const struct lh_put_options *options, struct lh_upload **out,
+                              struct lh_error *err);
+lh_status bucket_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+                        struct lh_error *err);
+
+lh_status bucket_head(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                      struct lh_object_info *info, struct lh_error *err);
+lh_status bucket_open(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                      struct lh_reader_at **out, struct lh_error *err);
+lh_status bucket_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to,
+                      size_t n, struct lh_error *err);
+lh_status bucket_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
+                      uint64_t length, int *fd, struct lh_error *err);
 
 /* ---- refusals that sound the same from every backend ---- */
 

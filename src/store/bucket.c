@@ -9,8 +9,8 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/time.h"
-#include "store/backend.h"
 #include "store/block_cache.h"
+#include "store/rescue.h"
 
 static const char *const op_names[BUCKET_OP_COUNT] = {"put", "get", "head", "delete", "list"};
 
@@ -61,6 +61,8 @@ bucket_fini(struct lh_bucket *b)
 {
     block_source_free(b->blocks);
     b->blocks = NULL;
+    bucket_rescue_free(b->rescue);
+    b->rescue = NULL;
     free(b->name);
     b->name = NULL;
 }
@@ -220,9 +222,21 @@ put_check(const struct lh_bucket *b, struct lh_call *call, lh_str key,
 
 static const struct lh_put_options no_options;
 
+/* A rescue bucket holds what replication put there and nothing else: what stands in for another
+ * bucket must be what that one had. */
+static lh_status
+writable_check(const struct lh_bucket *b, struct lh_error *err)
+{
+    if (!b->is_rescue)
+        return LH_OK;
+    return lh_fail(err, LH_DENIED, "store.rescue_read_only",
+                   "bucket '%s' is a rescue bucket: only replication writes there", b->name);
+}
+
 lh_status
-lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
-                const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err)
+bucket_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                    const struct lh_put_options *options, struct lh_upload **out,
+                    struct lh_error *err)
 {
     const struct lh_put_options *o = options ? options : &no_options;
     uint64_t size_max = store_limits_size_max(b->limits, key, o->size_max);
@@ -245,6 +259,14 @@ lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
     (void)lh_str_copy(u->key, sizeof(u->key), key);
     *out = u;
     return LH_OK;
+}
+
+lh_status
+lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err)
+{
+    LH_TRY(writable_check(b, err));
+    return bucket_upload_begin(b, call, key, options, out, err);
 }
 
 static lh_status
@@ -337,6 +359,7 @@ put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path
     uint64_t size_max = store_limits_size_max(b->limits, key, options->size_max);
     lh_status status;
 
+    LH_TRY(writable_check(b, err));
     LH_TRY(put_check(b, call, key, options, err));
     LH_TRY(store_limits_put_enter(b->limits, err));
     status = b->ops->put_file(b, call, key, path, options, size_max, info, err);
@@ -361,8 +384,8 @@ lh_object_put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const 
 }
 
 lh_status
-lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
-                 struct lh_error *err)
+bucket_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+              struct lh_error *err)
 {
     int64_t began_ns = lh_time_mono_ns();
 
@@ -371,19 +394,50 @@ lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const ch
     return measured(b, BUCKET_DELETE, began_ns, b->ops->remove(b, call, key, if_match, err));
 }
 
+lh_status
+lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+                 struct lh_error *err)
+{
+    LH_TRY(writable_check(b, err));
+    return bucket_delete(b, call, key, if_match, err);
+}
+
 /* ---- reading ---- */
+
+lh_status
+bucket_head(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_object_info *info,
+            struct lh_error *err)
+{
+    int64_t began_ns = lh_time_mono_ns();
+    struct lh_object_info got = {0};
+
+    LH_TRY(measured(b, BUCKET_HEAD, began_ns, b->ops->head(b, call, key, &got, err)));
+    *info = got;
+    return LH_OK;
+}
 
 lh_status
 lh_object_head(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_object_info *info,
                struct lh_error *err)
 {
-    int64_t began_ns = lh_time_mono_ns();
-    struct lh_object_info got = {0};
-
     LH_TRY(lh_key_check(key, err));
     LH_TRY(lh_call_check(call, err));
-    LH_TRY(measured(b, BUCKET_HEAD, began_ns, b->ops->head(b, call, key, &got, err)));
-    *info = got;
+    return b->rescue ? rescue_head(b, call, key, info, err) : bucket_head(b, call, key, info, err);
+}
+
+lh_status
+bucket_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_reader_at **out,
+            struct lh_error *err)
+{
+    int64_t began_ns = lh_time_mono_ns();
+    struct lh_reader_at *r;
+
+    LH_TRY(measured(b, BUCKET_GET, began_ns, b->ops->open(b, call, key, &r, err)));
+    r->bucket = b;
+    r->shown = r->info;
+    (void)lh_str_copy(r->key, sizeof(r->key), key);
+    r->blocks = b->blocks ? block_reader_new(b->blocks, r) : NULL;
+    *out = r;
     return LH_OK;
 }
 
@@ -391,18 +445,11 @@ lh_status
 lh_object_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_reader_at **out,
                struct lh_object_info *info, struct lh_error *err)
 {
-    int64_t began_ns = lh_time_mono_ns();
-    struct lh_reader_at *r;
-
     LH_TRY(lh_key_check(key, err));
     LH_TRY(lh_call_check(call, err));
-    LH_TRY(measured(b, BUCKET_GET, began_ns, b->ops->open(b, call, key, &r, err)));
-    r->bucket = b;
-    (void)lh_str_copy(r->key, sizeof(r->key), key);
-    r->blocks = b->blocks ? block_reader_new(b->blocks, r) : NULL;
+    LH_TRY(b->rescue ? rescue_open(b, call, key, out, err) : bucket_open(b, call, key, out, err));
     if (info)
-        *info = r->info;
-    *out = r;
+        *info = (*out)->shown;
     return LH_OK;
 }
 
@@ -418,16 +465,13 @@ range_check(const struct lh_reader_at *r, uint64_t offset, uint64_t length, stru
 }
 
 lh_status
-lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to, size_t n,
-                  struct lh_error *err)
+bucket_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to, size_t n,
+            struct lh_error *err)
 {
     struct lh_bucket *b = r->bucket;
-    lh_status status;
+    lh_status status = r->blocks && n > 0 ? block_reader_read(r->blocks, call, offset, to, n, err)
+                                          : b->ops->read(r, call, offset, to, n, err);
 
-    LH_TRY(range_check(r, offset, n, err));
-    LH_TRY(lh_call_check(call, err));
-    status = r->blocks && n > 0 ? block_reader_read(r->blocks, call, offset, to, n, err)
-                                : b->ops->read(r, call, offset, to, n, err);
     lh_metric_add(is_bucket_failure(status) ? b->metrics.failures[BUCKET_GET]
                                             : b->metrics.read_bytes,
                   is_bucket_failure(status) ? 1 : (int64_t)n);
@@ -435,20 +479,37 @@ lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset,
 }
 
 lh_status
-lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, uint64_t length,
-                  int *fd, struct lh_error *err)
+lh_reader_at_read(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, void *to, size_t n,
+                  struct lh_error *err)
+{
+    LH_TRY(range_check(r, offset, n, err));
+    LH_TRY(lh_call_check(call, err));
+    return r->bucket->rescue ? rescue_read(r, call, offset, to, n, err)
+                             : bucket_read(r, call, offset, to, n, err);
+}
+
+lh_status
+bucket_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, uint64_t length, int *fd,
+            struct lh_error *err)
 {
     struct lh_bucket *b = r->bucket;
-    lh_status status;
+    lh_status status = b->ops->file(r, call, offset, length, fd, err);
 
-    LH_TRY(range_check(r, offset, length, err));
-    LH_TRY(lh_call_check(call, err));
-    status = b->ops->file(r, call, offset, length, fd, err);
     if (is_bucket_failure(status))
         lh_metric_add(b->metrics.failures[BUCKET_GET], 1);
     else if (status == LH_OK && *fd >= 0)
         lh_metric_add(b->metrics.read_bytes, (int64_t)length);
     return status;
+}
+
+lh_status
+lh_reader_at_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, uint64_t length,
+                  int *fd, struct lh_error *err)
+{
+    LH_TRY(range_check(r, offset, length, err));
+    LH_TRY(lh_call_check(call, err));
+    return r->bucket->rescue ? rescue_file(r, call, offset, length, fd, err)
+                             : bucket_file(r, call, offset, length, fd, err);
 }
 
 lh_str
@@ -478,6 +539,7 @@ lh_reader_at_free(struct lh_reader_at *r)
 {
     if (!r)
         return;
+    lh_reader_at_free(atomic_load(&r->stand_in));
     block_reader_free(r->blocks);
     r->bucket->ops->reader_free(r);
 }
@@ -499,15 +561,33 @@ read_whole(struct lh_reader_at *r, struct lh_call *call, struct lh_buf *out, str
     return LH_OK;
 }
 
+/* What the backend of a copy checks is that copy; here it is held against what was copied. */
+static lh_status
+copy_check(const struct lh_reader_at *r, lh_bytes bytes, struct lh_error *err)
+{
+    uint8_t digest[LH_SHA256_BYTES];
+    char hex[LH_SHA256_HEX];
+
+    if (!r->is_copy || !r->shown.sha256[0])
+        return LH_OK;
+    lh_sha256_of(bytes, digest);
+    if (strcmp(lh_sha256_hex(digest, hex), r->shown.sha256) == 0)
+        return LH_OK;
+    return bucket_fail_checksum(r->bucket, lh_str_of(r->key), "it is no copy of what it stands for",
+                                err);
+}
+
 lh_status
 lh_object_get(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_buf *out,
               struct lh_object_info *info, struct lh_error *err)
 {
     LH_AUTO(lh_reader_at) *r = NULL;
+    size_t before = out->len;
 
     LH_TRY(lh_object_open(b, call, key, &r, NULL, err));
     LH_TRY(read_whole(r, call, out, err));
+    LH_TRY(copy_check(r, lh_bytes_of(out->data + before, out->len - before), err));
     if (info)
-        *info = r->info;
+        *info = r->shown;
     return LH_OK;
 }

@@ -22,10 +22,15 @@
 #include "store/block_cache.h"
 #include "store/local.h"
 #include "store/record.h"
+#include "store/replicate_parts.h"
+#include "store/rescue.h"
 
 #define RECORD_FRESH_MS 1000
+#define RESCUE_LOOK_MS 5000
+#define RESCUE_LOOK_TIME_MS 1000
 #define PRIMARY "primary"
-#define S3_ENDPOINT_MAX 128 /* of our own making */
+#define STORE_SOURCES_MAX 256 /* buckets that one replication copies */
+#define S3_ENDPOINT_MAX 128   /* of our own making */
 
 static const struct lh_config_key bucket_fields[] = {
     {"name", LH_CONFIG_STR, NULL, 0, 0, "The bucket's name, as S3 names buckets.", NULL, false},
@@ -77,6 +82,23 @@ const struct lh_config_key lh_store_config[] = {
      "Folders that local buckets added at run time must lie in; empty: anywhere.", NULL, false},
     {"store.bucket_endpoints", LH_CONFIG_LIST, "[]", 0, 0,
      "Endpoints that s3 buckets added at run time may have; empty: any.", NULL, false},
+    {"store.rescue_after", LH_CONFIG_DURATION, "3s", 0, 3600000,
+     "How long a read may take before the rescue bucket is asked, beside a second for each 4 MiB; "
+     "0 "
+     "waits.",
+     NULL, false},
+    {"store.breaker_failures", LH_CONFIG_I64, "3", 0, 1000000,
+     "Failed reads in a row after which the rescue bucket is asked first; 0 for never.", NULL,
+     false},
+    {"store.breaker_reset", LH_CONFIG_DURATION, "5s", 1, 3600000,
+     "How often a bucket that is spared is tried again.", NULL, false},
+    {"store.replicate_concurrency", LH_CONFIG_I64, "4", 1, 64,
+     "How many objects are copied to the rescue bucket at once.", NULL, false},
+    {"store.replicate_bytes_per_second", LH_CONFIG_SIZE, "0", 0, INT64_MAX,
+     "How fast copies are made, all together; 0 is as fast as it goes.", NULL, false},
+    {"store.replicate_grace", LH_CONFIG_DURATION, "7d", 0, INT64_C(31536000000),
+     "How long the copy of a deleted object stays; twice as long for what manifests may name.",
+     NULL, false},
     {"store.limit", LH_CONFIG_TABLES, NULL, 0, 0, "Smaller limits for keys with a prefix.",
      limit_fields, false},
     {"bucket", LH_CONFIG_TABLES, NULL, 0, 0,
@@ -102,6 +124,8 @@ struct lh_store {
     struct store_proven *proven;
     struct block_cache *blocks;
     struct lh_bucket *primary;
+    struct rescue_hub rescue;
+    atomic_int_fast64_t look_due_ms; /* when to look for a rescue bucket again */
     int spools_fd;
     struct store_claim spool;
     char *spool_path;
@@ -212,6 +236,27 @@ blocks_attach(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_b
         b->blocks = block_source_new(s->blocks, spec->name, lh_buf_str(&identity));
 }
 
+/* A rescue bucket is closed to writers, and others may be read from it. */
+static void
+role_take(struct lh_store *s, struct entry *e)
+{
+    struct lh_bucket_spec spec = store_spec_view(&e->spec);
+
+    e->bucket->is_rescue = store_spec_is_rescue(&spec);
+    if (!e->bucket->is_rescue)
+        e->bucket->rescue = bucket_rescue_new(&s->rescue, e->bucket);
+}
+
+/* Of several rescue buckets the first that was met answers. */
+static void
+rescue_take(struct lh_store *s, struct lh_bucket *b)
+{
+    struct lh_bucket *none = NULL;
+
+    if (b->is_rescue)
+        (void)atomic_compare_exchange_strong(&s->rescue.rescue, &none, b);
+}
+
 /* Opens and enters the bucket, or finds the one that is there by now. */
 static lh_status
 entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_configured,
@@ -227,6 +272,7 @@ entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_config
     blocks_attach(s, spec, e->bucket);
     store_spec_init(&e->spec, spec);
     e->is_configured = is_configured;
+    role_take(s, e);
     {
         LH_AUTO_LOCK(&s->lock.mutex);
         same = entry_find_same(s, spec);
@@ -239,6 +285,7 @@ entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_config
     }
     if (same)
         entry_free(e);
+    rescue_take(s, *out);
     return LH_OK;
 }
 
@@ -367,6 +414,23 @@ blocks_open(struct lh_store *s)
     s->blocks = block_cache_new(&o);
 }
 
+static void
+rescue_load(struct lh_store *s)
+{
+    const struct lh_config *c = s->config;
+
+    s->rescue.after_ms = lh_config_ms(c, "store.rescue_after");
+    s->rescue.failures_max = (unsigned)lh_config_i64(c, "store.breaker_failures");
+    s->rescue.reset_ms = lh_config_ms(c, "store.breaker_reset");
+}
+
+void
+lh_store_on_rescue(struct lh_store *s, lh_rescue_listener listener, void *self)
+{
+    s->rescue.listener = listener;
+    s->rescue.listener_self = self;
+}
+
 static lh_status
 spool_open(struct lh_store *s, struct lh_error *err)
 {
@@ -405,6 +469,7 @@ lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_se
     s->spools_fd = -1;
     s->spool = STORE_CLAIM_NONE;
     limits_load(s);
+    rescue_load(s);
     s->proven = store_proven_new((size_t)lh_config_i64(config, "store.proven_max"));
     LH_TRY(store_start(s, data_dir, err));
     *out = lh_take(s);
@@ -486,20 +551,70 @@ recorded_open(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_b
     return *out ? LH_OK : entry_open(s, &view, false, out, err);
 }
 
+/* While primary does not answer, what was known last holds. */
+static struct lh_bucket *
+known_at_all(struct lh_store *s, lh_str name, lh_status why)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = entry_find(s, name);
+
+    if (!e || (why != LH_UNAVAILABLE && why != LH_TIMEOUT && why != LH_IO))
+        return NULL;
+    e->fresh_until_ms = lh_time_mono_ms() + RECORD_FRESH_MS;
+    return e->bucket;
+}
+
+static void
+visit_nothing(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
+{
+    (void)self, (void)b, (void)spec;
+}
+
+/* A rescue bucket that was added at run time, by this process or another, is found by opening what
+ * is recorded. Only a short time is spent on it, and what fails is tried again. */
+static void
+rescue_look(struct lh_store *s, struct lh_call *call)
+{
+    int64_t now = lh_time_mono_ms(), due = atomic_load(&s->look_due_ms);
+    struct lh_call part;
+
+    if (now < due || atomic_load(&s->rescue.rescue) ||
+        !atomic_compare_exchange_strong(&s->look_due_ms, &due, now + RESCUE_LOOK_MS))
+        return;
+    lh_call_init_part(&part, call, now + RESCUE_LOOK_TIME_MS);
+    (void)lh_store_buckets(s, &part, visit_nothing, NULL, NULL);
+    lh_call_fini(&part);
+}
+
+static lh_status
+recorded_find(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_bucket **out,
+              struct lh_error *err)
+{
+    struct store_spec spec = {0};
+    LH_AUTO_ERROR(why);
+    lh_status status = recorded_open(s, call, name, out, &spec, &why);
+
+    store_spec_fini(&spec);
+    if (status == LH_OK)
+        return LH_OK;
+    *out = known_at_all(s, name, status);
+    if (*out)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
+}
+
 lh_status
 lh_store_bucket(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_bucket **out,
                 struct lh_error *err)
 {
     struct lh_bucket *found = known_and_fresh(s, name);
-    struct store_spec spec = {0};
-    lh_status status = LH_OK;
 
     if (!found && lh_bucket_name_check(name, NULL) != LH_OK)
         return fail_no_bucket(name, err);
     if (!found)
-        status = recorded_open(s, call, name, &found, &spec, err);
-    store_spec_fini(&spec);
-    LH_TRY(status);
+        LH_TRY(recorded_find(s, call, name, &found, err));
+    rescue_look(s, call);
     *out = found;
     return LH_OK;
 }
@@ -833,6 +948,77 @@ lh_store_buckets(struct lh_store *s, struct lh_call *call,
 
     configured_visit(&v);
     return lh_object_walk(s->primary, call, LH_STR(STORE_RECORD_PREFIX), record_visit, &v, err);
+}
+
+/* ---- for replication (replicate_parts.h) ---- */
+
+const struct lh_config *
+store_config(const struct lh_store *s)
+{
+    return s->config;
+}
+
+struct replication {
+    struct lh_call *call;
+    lh_str to;
+    struct lh_bucket *rescue;
+    struct lh_bucket *sources[STORE_SOURCES_MAX];
+    size_t count;
+    char unopened[80]; /* one that must not be passed over */
+    bool is_too_many;
+};
+
+static void
+replication_visit(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
+{
+    struct replication *r = self;
+
+    if (store_spec_is_rescue(spec)) {
+        bool is_it = r->to.len > 0 ? lh_str_eq(r->to, lh_str_of(spec->name)) : !r->rescue;
+        if (b && is_it)
+            r->rescue = b;
+    } else if (!b) {
+        (void)lh_str_copy(r->unopened, sizeof(r->unopened), lh_str_of(spec->name));
+    } else if (r->count < STORE_SOURCES_MAX) {
+        r->sources[r->count++] = b;
+    } else {
+        r->is_too_many = true;
+    }
+}
+
+static lh_status
+replication_check(const struct replication *r, struct lh_error *err)
+{
+    if (!r->rescue && r->to.len > 0)
+        return lh_fail(err, LH_INVALID, "store.no_rescue_bucket",
+                       "bucket '%.*s' is no rescue bucket that can be reached",
+                       LH_FMT(lh_str_fit(r->to, 80)));
+    if (!r->rescue)
+        return lh_fail(err, LH_INVALID, "store.no_rescue_bucket",
+                       "no bucket has the role rescue, or none can be reached");
+    if (r->is_too_many)
+        return lh_fail(err, LH_TOO_BIG, "store.too_many_buckets",
+                       "more than %d buckets cannot be copied", STORE_SOURCES_MAX);
+    if (r->unopened[0])
+        return lh_fail(err, LH_UNAVAILABLE, "store.bucket_unavailable",
+                       "bucket '%s' cannot be opened, so that it cannot be copied", r->unopened);
+    return LH_OK;
+}
+
+lh_status
+store_replicate_buckets(struct lh_store *s, struct lh_call *call, lh_str to,
+                        struct lh_bucket **rescue, struct lh_bucket ***sources, size_t *count,
+                        struct lh_error *err)
+{
+    struct replication r = {.call = call, .to = to};
+
+    LH_TRY(lh_store_buckets(s, call, replication_visit, &r, err));
+    LH_TRY(replication_check(&r, err));
+    *sources = lh_arena_array(&call->arena, r.count, sizeof(r.sources[0]));
+    memcpy(*sources, r.sources, r.count * sizeof(r.sources[0]));
+    *count = r.count;
+    *rescue = r.rescue;
+    return LH_OK;
 }
 
 /* ---- spool ---- */

@@ -64,6 +64,18 @@ lh_store_buckets(struct lh_store *s, struct lh_call *call,
                  void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec),
                  void *self, struct lh_error *err);
 
+/* A read that the rescue bucket answered. */
+struct lh_rescue {
+    const char *bucket; /* the one that failed */
+    lh_str key;
+    const char *rescue;        /* the one that answered */
+    const char *reason, *text; /* how it failed */
+};
+/* Called on the thread of the read, with no lock held; must not read objects itself. */
+typedef void (*lh_rescue_listener)(void *self, struct lh_call *call, const struct lh_rescue *told);
+/* Before the store is shared, or while nothing is read. */
+void lh_store_on_rescue(struct lh_store *s, lh_rescue_listener listener, void *self);
+
 /* A folder on the data disk for files in progress (uploads, Parquet being written, DuckDB spill).
  * Emptied at start of the process that owns it; each process has its own. Borrowed. */
 const char *lh_store_spool_dir(struct lh_store *s);
