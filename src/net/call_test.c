@@ -93,6 +93,29 @@ a_passed_deadline_is_a_timeout(void **state)
     lh_call_fini(&c);
 }
 
+static void
+a_part_ends_with_the_whole_but_not_the_other_way_round(void **state)
+{
+    struct lh_call whole, part;
+    LH_AUTO_ERROR(err);
+
+    (void)state;
+    lh_call_init(&whole);
+    whole.deadline_ms = lh_time_mono_ms() + 60000;
+    lh_call_init_part(&part, &whole, INT64_MAX);
+    assert_int_equal(part.deadline_ms, whole.deadline_ms);
+    lh_call_cancel(&part);
+    assert_fails(lh_call_check(&part, &err), LH_CANCELED, "call.canceled", err);
+    assert_ok(lh_call_check(&whole, &err), err);
+    lh_call_fini(&part);
+    lh_call_init_part(&part, &whole, lh_time_mono_ms() - 1);
+    assert_fails(lh_call_check(&part, &err), LH_TIMEOUT, "call.deadline", err);
+    lh_call_cancel(&whole);
+    assert_fails(lh_call_check(&part, &err), LH_CANCELED, "call.canceled", err);
+    lh_call_fini(&part);
+    lh_call_fini(&whole);
+}
+
 /* Memory that a hook must not touch once it was removed; the sanitizers watch. */
 static void *
 cancel_run(void *arg)
@@ -132,6 +155,7 @@ main(void)
         cmocka_unit_test(a_hook_set_after_the_cancel_runs_at_once),
         cmocka_unit_test(a_removed_hook_does_not_run),
         cmocka_unit_test(a_passed_deadline_is_a_timeout),
+        cmocka_unit_test(a_part_ends_with_the_whole_but_not_the_other_way_round),
         cmocka_unit_test(removing_a_hook_waits_for_it),
     };
 

@@ -4,7 +4,8 @@
  * transfer and make curl stop; that error is what the caller gets.
  *
  * curl repeats a request by itself when a kept connection turns out to be dead and nothing was
- * received. A GET may be repeated; a POST may have been executed. So a POST sends its body through
+ * received. A GET may be repeated; a POST, or whatever its caller wants sent once, may have been
+ * executed. So a POST sends its body through
  * a source that cannot be rewound, and one without a body never uses a kept connection.
  */
 #include "net/client.h"
@@ -25,9 +26,11 @@
 
 struct lh_client {
     struct net_pool *pool;
+    char *ca_file; /* NULL: the system's */
 };
 
 struct transfer {
+    const char *ca_file;
     struct lh_call *call;
     const struct lh_client_request *request;
     struct lh_client_answer *answer;
@@ -65,7 +68,15 @@ lh_client_free(struct lh_client *c)
     if (!c)
         return;
     net_pool_free(c->pool);
+    free(c->ca_file);
     free(c);
+}
+
+void
+lh_client_ca_file_set(struct lh_client *c, const char *path)
+{
+    free(c->ca_file);
+    c->ca_file = path && *path ? lh_strdup(path) : NULL;
 }
 
 void
@@ -207,9 +218,9 @@ on_read(char *to, size_t size, size_t count, void *arg)
 }
 
 static bool
-method_is_repeatable(enum lh_method m)
+is_repeatable(const struct lh_client_request *r)
 {
-    return m != LH_POST && m != LH_PATCH;
+    return r->method != LH_POST && r->method != LH_PATCH && !r->is_sent_once;
 }
 
 static int
@@ -217,8 +228,8 @@ on_seek(void *arg, curl_off_t offset, int origin)
 {
     struct transfer *t = arg;
 
-    if (t->request->body_source || !method_is_repeatable(t->request->method) ||
-        origin != SEEK_SET || offset < 0 || (size_t)offset > t->request->body.len)
+    if (t->request->body_source || !is_repeatable(t->request) || origin != SEEK_SET || offset < 0 ||
+        (size_t)offset > t->request->body.len)
         return CURL_SEEKFUNC_FAIL;
     t->body_at = (size_t)offset;
     return CURL_SEEKFUNC_OK;
@@ -244,8 +255,8 @@ body_set(struct transfer *t)
             curl_easy_setopt(easy, CURLOPT_POST, 1L);
             curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
             curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
-            curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)!method_is_repeatable(r->method));
         }
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)!is_repeatable(r));
         return;
     }
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
@@ -311,6 +322,8 @@ options_set(struct transfer *t)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (t->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, t->ca_file);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEPT_SECONDS);
@@ -372,7 +385,14 @@ static bool
 code_is_before_connection(CURLcode code)
 {
     return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-           code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION;
+           code == CURLE_SSL_CONNECT_ERROR;
+}
+
+static bool
+code_is_distrust(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_ISSUER_ERROR;
 }
 
 static lh_status
@@ -388,6 +408,8 @@ code_fail(struct transfer *t, CURLcode code, struct lh_error *err)
     /* curl says "unsupported protocol" also of an answer that is no HTTP. */
     if (!t->answer->was_sent && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL))
         return lh_fail(err, LH_INVALID, "net.url", "\"%s\" is not an http or https URL", url);
+    if (code_is_distrust(code))
+        return lh_fail(err, LH_UNAVAILABLE, "net.tls", "%s is not trusted: %s", url, detail);
     if (code_is_before_connection(code) || !t->answer->was_sent)
         return lh_fail(err, LH_UNAVAILABLE, "net.connect", "cannot connect to %s: %s", url, detail);
     return lh_fail(err, LH_UNAVAILABLE, "net.reset", "the connection to %s broke: %s", url, detail);
@@ -428,7 +450,7 @@ lh_status
 lh_client_send(struct lh_client *c, struct lh_call *call, const struct lh_client_request *request,
                struct lh_client_answer *answer, struct lh_error *err)
 {
-    struct transfer t = {.call = call, .request = request, .answer = answer};
+    struct transfer t = {.ca_file = c->ca_file, .call = call, .request = request, .answer = answer};
     const struct lh_sink *sink = request->answer_sink;
     lh_status status;
 

@@ -6,7 +6,8 @@
  * end a transfer within milliseconds. Only http and https are spoken, TLS is verified, redirects
  * are answers like others, and proxies named in the environment are not used.
  *
- * Fails    UNAVAILABLE "net.connect" | "net.reset" (was_sent tells whether the peer may have
+ * Fails    UNAVAILABLE "net.connect" | "net.tls" (the peer is not who it should be) | "net.reset"
+ *          (was_sent tells whether the peer may have
  *          acted), TIMEOUT, CANCELED, TOO_BIG for an answer past the given limit, and whatever
  *          the body source or the answer sink failed with. An HTTP error status is not a failure
  *          here: see `status`.
@@ -19,6 +20,8 @@
 struct lh_client;
 
 struct lh_client *lh_client_new(size_t max_per_origin);
+/* Certificates that https trusts instead of the system's: a PEM file. Before sharing; copied. */
+void lh_client_ca_file_set(struct lh_client *c, const char *path);
 void lh_client_free(struct lh_client *c);
 
 struct lh_client_request {
@@ -31,6 +34,7 @@ struct lh_client_request {
     size_t answer_max;             /* bytes of a buffered answer; 0: 64 MiB */
     struct lh_sink *answer_sink;   /* instead of buffering; ended if it was begun */
     int64_t connect_timeout_ms;    /* 0: 5 s */
+    bool is_sent_once; /* never repeated behind the caller's back, whatever the method */
 };
 
 struct lh_client_answer {

@@ -593,18 +593,26 @@ rogue_stop(struct rogue *r)
 #define FINE "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 static lh_status
-ask_rogue(struct bench *b, struct rogue *r, enum lh_method method, const char *body)
+ask_rogue_once(struct bench *b, struct rogue *r, enum lh_method method, const char *body,
+               bool is_sent_once)
 {
     struct lh_client_request request = {
         .method = method,
         .url = b->url,
         .body = lh_str_bytes(lh_str_of(body)),
+        .is_sent_once = is_sent_once,
     };
 
     snprintf(b->url, sizeof(b->url), "http://127.0.0.1:%d/", r->port);
     lh_client_answer_fini(&b->answer);
     lh_error_clear(&b->err);
     return lh_client_send(b->client, &b->call, &request, &b->answer, &b->err);
+}
+
+static lh_status
+ask_rogue(struct bench *b, struct rogue *r, enum lh_method method, const char *body)
+{
+    return ask_rogue_once(b, r, method, body, false);
 }
 
 static void
@@ -633,6 +641,26 @@ a_post_is_not_repeated_behind_the_callers_back(void **state)
         rogue_start(&r);
         assert_ok(ask_rogue(b, &r, LH_GET, ""), b->err);
         assert_fails(ask_rogue(b, &r, LH_POST, bodies[i]), LH_UNAVAILABLE, "net.reset", b->err);
+        assert_true(b->answer.was_sent);
+        assert_int_equal(atomic_load(&r.seen), 2);
+        rogue_stop(&r);
+    }
+}
+
+static void
+what_is_to_be_sent_once_is_not_repeated_whatever_it_is(void **state)
+{
+    static const enum lh_method methods[] = {LH_PUT, LH_PUT, LH_DELETE, LH_GET};
+    static const char *const bodies[] = {"x", "", "", ""};
+
+    for (int i = 0; i < 4; i++) {
+        struct bench *b = *state;
+        struct rogue r = {.per_connection = 2, .answers = 1, .says = {FINE}};
+
+        rogue_start(&r);
+        assert_ok(ask_rogue(b, &r, LH_GET, ""), b->err);
+        assert_fails(ask_rogue_once(b, &r, methods[i], bodies[i], true), LH_UNAVAILABLE,
+                     "net.reset", b->err);
         assert_true(b->answer.was_sent);
         assert_int_equal(atomic_load(&r.seen), 2);
         rogue_stop(&r);
@@ -711,6 +739,7 @@ main(void)
         BENCH(cancelling_ends_a_transfer_and_the_peers_work),
         BENCH(a_peer_that_hangs_up_may_have_acted),
         BENCH(a_post_is_not_repeated_behind_the_callers_back),
+        BENCH(what_is_to_be_sent_once_is_not_repeated_whatever_it_is),
         BENCH(interim_answers_are_passed_over),
         BENCH(nonsense_is_a_failure),
     };
