@@ -20,11 +20,12 @@ block_ahead_init(struct block_ahead *a)
     lh_cond_init(&a->lock.ended);
 }
 
+/* Under the lock, because who closes the reader cancels the call of a task that runs. */
 static void
 task_ended(struct block_ahead *a)
 {
-    lh_call_fini(&a->call);
     LH_AUTO_LOCK(&a->lock.mutex);
+    lh_call_fini(&a->call);
     a->lock.is_running = false;
     pthread_cond_signal(&a->lock.ended);
 }

@@ -134,13 +134,19 @@ block_disk_load(struct block_disk *d, const struct block_id *id)
 
 /* ---- storing ---- */
 
+static uint64_t
+cost_of(const struct block *b)
+{
+    return block_folder_cost(BLOCK_HEAD_BYTES + block_pages_bytes(b->pages));
+}
+
 static bool
-has_room(struct block_disk *d)
+has_room(struct block_disk *d, const struct block *b)
 {
     uint64_t bytes = atomic_load(&d->bytes);
     struct statvfs fs;
 
-    if (bytes != COUNT_UNKNOWN && bytes >= d->bytes_max)
+    if (bytes != COUNT_UNKNOWN && bytes + cost_of(b) > d->bytes_max)
         return false;
     return statvfs(d->folder, &fs) != 0 || fs.f_bavail >= fs.f_blocks / FREE_SHARE;
 }
@@ -191,12 +197,10 @@ publish(const char *aside, const char *path, int fd)
 static void
 count_add(struct block_disk *d, const struct block *b)
 {
-    uint64_t cost = block_folder_cost(BLOCK_HEAD_BYTES + block_pages_bytes(b->pages));
-
     if (atomic_load(&d->bytes) == COUNT_UNKNOWN)
         return;
-    (void)atomic_fetch_add(&d->bytes, cost);
-    lh_metric_add(d->gauge, (int64_t)cost);
+    (void)atomic_fetch_add(&d->bytes, cost_of(b));
+    lh_metric_add(d->gauge, (int64_t)cost_of(b));
 }
 
 static bool
@@ -221,7 +225,7 @@ block_disk_store(struct block_disk *d, const struct block *b)
 {
     if (d->bytes_max == 0)
         return;
-    if (has_room(d) && file_make(d, b))
+    if (has_room(d, b) && file_make(d, b))
         count_add(d, b);
     else
         lh_metric_add(d->failed, 1);

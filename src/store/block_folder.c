@@ -81,7 +81,7 @@ static bool
 is_left_over(const char *name, const struct stat *st)
 {
     return strncmp(name, BLOCK_FOLDER_ASIDE, strlen(BLOCK_FOLDER_ASIDE)) == 0 &&
-           lh_time_now_us() / 1000000 - st->st_ctim.tv_sec > ASIDE_AGE_S;
+           lh_time_now_us() / 1000000 - st->st_mtim.tv_sec > ASIDE_AGE_S;
 }
 
 static void
