@@ -18,7 +18,7 @@
 #define LH_ENGINE_CONVERT_H
 
 #include "base/json.h"
-#include "engine/engine.h"
+#include "engine/rows.h"
 
 enum lh_file_format {
     LH_FORMAT_AUTO,
@@ -80,7 +80,7 @@ lh_status lh_convert_file(struct lh_engine *work, struct lh_call *call,
 void lh_convert_result_fini(struct lh_convert_result *r);
 
 /*
- * Rows of an upsert: everything of `old_uris` whose key is not in the new file, and the new file
+ * Rows of an upsert: everything of `old` whose key is not in the new file, and the new file
  * (of a repeated key in it, the last row wins). Without a key: all of both, which is how an append
  * changes a schema, or brings a file's columns into a dataset's order. Columns by name; missing
  * ones are NULL. Values that change their type are cast; objects and lists become JSON text where
@@ -88,8 +88,7 @@ void lh_convert_result_fini(struct lh_convert_result *r);
  * "ingest.key".
  */
 struct lh_merge_options {
-    const char *const *old_uris; /* lake:// */
-    size_t old_count;
+    struct lh_rows old; /* without objects: none */
     const char *new_path;
     const char *key_column;          /* NULL: none */
     const char *const *column_names; /* of the outcome, in order */
@@ -106,10 +105,13 @@ lh_merge_files(struct lh_engine *work, struct lh_call *call, const struct lh_mer
 lh_status
 lh_footer_statistics(struct lh_engine *work, struct lh_call *call, const char *const *uris,
                      size_t count, struct lh_convert_result *out, struct lh_error *err);
-/* Approximate number of distinct values of each column (HyperLogLog); reads the data. `out` has
- * `column_count` places. */
+/* The same for rows of which some are hidden: by reading them. */
+lh_status
+lh_rows_statistics(struct lh_engine *work, struct lh_call *call, const struct lh_rows *rows,
+                   struct lh_convert_result *out, struct lh_error *err);
+/* Approximate number of distinct values of each column (HyperLogLog); reads the data. `out` has a
+ * place for each column. */
 lh_status lh_distinct_estimates(struct lh_engine *work, struct lh_call *call,
-                                const char *const *uris, size_t count, const char *const *columns,
-                                size_t column_count, uint64_t *out, struct lh_error *err);
+                                const struct lh_rows *rows, uint64_t *out, struct lh_error *err);
 
 #endif

@@ -579,8 +579,7 @@ an_upsert_replaces_by_key_and_the_last_row_wins(void **state)
     static const char *const types[] = {"BIGINT", "VARCHAR", "DOUBLE"};
     struct lake *l = *state;
     const char *old_uri = "lake://primary/_data/m/1.parquet";
-    struct lh_merge_options options = {.old_uris = &old_uri,
-                                       .old_count = 1,
+    struct lh_merge_options options = {.old = {.uris = &old_uri, .uri_count = 1},
                                        .key_column = "id",
                                        .column_names = names,
                                        .column_types = types,

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "engine/rows_parts.h"
+
 #define SQL_MAX ((size_t)64 << 20)
 
 void
@@ -51,9 +53,8 @@ schema_read(struct engine_connection *c, const char *const *uris, size_t count,
 
 /* ---- statistics ---- */
 
-/* Types whose bounds a footer gives as text that casts back. */
-static bool
-has_bounds(const char *type)
+bool
+footer_type_has_bounds(const char *type)
 {
     static const char *const without[] = {"STRUCT", "MAP",   "BLOB",     "INTERVAL", "UUID",
                                           "BIT",    "UNION", "GEOMETRY", "JSON",     "VARIANT"};
@@ -125,7 +126,7 @@ statistics_take(struct lh_convert_result *out, duckdb_result *r, const char **ty
         if (!column)
             continue; /* inside a nested column */
         column->null_count = (uint64_t)duckdb_value_int64(r, 1, row);
-        if (!has_bounds(column->type))
+        if (!footer_type_has_bounds(column->type))
             continue;
         size_t place = type_place(types, &type_count, column->type);
         if (duckdb_value_boolean(r, 2, row))
@@ -145,7 +146,7 @@ statistics_read(struct engine_connection *c, const char *const *uris, size_t cou
     duckdb_result r;
 
     for (size_t i = 0; i < out->column_count; i++)
-        if (has_bounds(out->columns[i].type))
+        if (footer_type_has_bounds(out->columns[i].type))
             (void)type_place(types, &type_count, out->columns[i].type);
     statistics_print(&sql, types, type_count);
     footer_list_print(&sql, uris, count);
@@ -203,30 +204,29 @@ lh_footer_statistics(struct lh_engine *work, struct lh_call *call, const char *c
 }
 
 lh_status
-lh_distinct_estimates(struct lh_engine *work, struct lh_call *call, const char *const *uris,
-                      size_t count, const char *const *columns, size_t column_count, uint64_t *out,
-                      struct lh_error *err)
+lh_distinct_estimates(struct lh_engine *work, struct lh_call *call, const struct lh_rows *rows,
+                      uint64_t *out, struct lh_error *err)
 {
     LH_AUTO(engine_connection) *c = NULL;
     LH_AUTO_BUF(sql, SQL_MAX);
     duckdb_result r;
 
-    memset(out, 0, column_count * sizeof(*out));
-    if (count == 0 || column_count == 0)
+    memset(out, 0, rows->column_count * sizeof(*out));
+    if (rows->uri_count == 0 || rows->column_count == 0)
         return LH_OK;
     lh_buf_add_cstr(&sql, "SELECT ");
-    for (size_t i = 0; i < column_count; i++) {
+    for (size_t i = 0; i < rows->column_count; i++) {
         lh_buf_add_cstr(&sql, i > 0 ? ", approx_count_distinct(" : "approx_count_distinct(");
-        engine_quote_name(&sql, lh_str_of(columns[i]));
+        engine_quote_name(&sql, lh_str_of(rows->column_names[i]));
         lh_buf_add_char(&sql, ')');
     }
-    lh_buf_add_cstr(&sql, " FROM read_parquet(");
-    footer_list_print(&sql, uris, count);
+    lh_buf_add_cstr(&sql, " FROM (");
+    engine_rows_select(rows, NULL, &sql);
     lh_buf_add_char(&sql, ')');
     LH_TRY(lh_buf_check(&sql, "the statement", err));
     LH_TRY(engine_connection_take(work, call, &c, err));
     LH_TRY(engine_run(c, lh_buf_cstr(&sql), &r, err));
-    for (size_t i = 0; i < column_count; i++)
+    for (size_t i = 0; i < rows->column_count; i++)
         out[i] = (uint64_t)duckdb_value_int64(&r, i, 0);
     duckdb_destroy_result(&r);
     return LH_OK;

@@ -16,4 +16,7 @@ void footer_list_print(struct lh_buf *sql, const char *const *uris, size_t count
 lh_status footer_read(struct engine_connection *c, const char *const *uris, size_t count,
                       struct lh_convert_result *out, struct lh_error *err);
 
+/* Whether bounds of this type are told as text that casts back. */
+bool footer_type_has_bounds(const char *type);
+
 #endif

@@ -16,7 +16,7 @@
 
 struct engine_hot_entry {
     char *dataset;
-    uint64_t version;
+    uint64_t version, erased;
     char *table;  /* quoted name */
     char *select; /* SELECT * FROM table */
     unsigned users;
@@ -77,11 +77,13 @@ entry_slot(struct engine_hot *h, lh_str dataset, uint64_t version)
 }
 
 struct engine_hot_entry *
-engine_hot_use(struct lh_engine *e, lh_str dataset, uint64_t version)
+engine_hot_use(struct lh_engine *e, lh_str dataset, uint64_t version, uint64_t erased)
 {
     LH_AUTO_LOCK(&e->hot->lock);
     struct engine_hot_entry *entry = *entry_slot(e->hot, dataset, version);
 
+    if (entry && entry->erased != erased)
+        return NULL;
     if (entry)
         entry->users++;
     return entry;
@@ -179,6 +181,7 @@ entry_new(struct engine_hot *h, const struct lh_statement_source *source)
     pthread_mutex_unlock(&h->lock);
     entry->dataset = lh_str_dup(source->dataset);
     entry->version = source->version;
+    entry->erased = source->erased;
     entry->users = 1;
     entry->table = lh_asprintf("\"hot %llu\"", (unsigned long long)id);
     entry->select = lh_asprintf("SELECT * FROM %s", entry->table);
@@ -202,11 +205,18 @@ table_load(struct lh_engine *e, struct lh_call *call, const struct lh_statement_
            const char *table, uint64_t *size_bytes, struct lh_error *err)
 {
     LH_AUTO(engine_connection) *c = NULL;
+    size_t count = source->uri_count;
+    const char **uris = lh_arena_array(&call->arena, count + 1, sizeof(*uris));
     uint64_t before, after;
+
+    if (count > 0)
+        memcpy(uris, source->uris, count * sizeof(*uris));
+    if (source->erasure)
+        uris[count++] = source->erasure->values_uri;
 
     LH_TRY(engine_connection_take(e, call, &c, err));
     LH_TRY(table_bytes(c, &before, err));
-    engine_reads_allow(&c->reads, source->uris, source->uri_count);
+    engine_reads_allow(&c->reads, uris, count);
     LH_TRY(table_create(c, table, source, err));
     LH_TRY(table_bytes(c, &after, err));
     *size_bytes = after > before ? after - before : 0;

@@ -16,8 +16,9 @@ struct engine_hot_entry;
 struct engine_hot *engine_hot_new(void);
 void engine_hot_free(struct engine_hot *h);
 
-/* NULL when this version is not hot. */
-struct engine_hot_entry *engine_hot_use(struct lh_engine *e, lh_str dataset, uint64_t version);
+/* NULL when this version, without the rows that tombstones up to `erased` hide, is not hot. */
+struct engine_hot_entry *
+engine_hot_use(struct lh_engine *e, lh_str dataset, uint64_t version, uint64_t erased);
 void engine_hot_release(struct lh_engine *e, struct engine_hot_entry *entry);
 /* The tables are gone: no version is hot any more. */
 void engine_hot_forget(struct lh_engine *e);

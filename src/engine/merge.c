@@ -1,5 +1,6 @@
 #include "engine/convert.h"
 #include "engine/footer.h"
+#include "engine/rows_parts.h"
 
 #define SQL_MAX ((size_t)64 << 20)
 
@@ -7,7 +8,7 @@ struct merge {
     struct engine_connection *c;
     const struct lh_merge_options *o;
     struct lh_convert_result old_columns, new_columns; /* names and types only */
-    struct lh_buf old_list, new_list;                  /* read_parquet(…) of each */
+    struct lh_buf old_list, new_list;                  /* what to select of each from */
     bool has_repeats;
 };
 
@@ -163,7 +164,7 @@ merge_write(struct merge *m, struct lh_error *err)
     LH_AUTO_BUF(sql, SQL_MAX);
 
     lh_buf_add_cstr(&sql, "COPY (");
-    if (m->o->old_count > 0) {
+    if (m->o->old.uri_count > 0) {
         lh_buf_add_cstr(&sql, "(");
         old_print(m, &sql);
         lh_buf_add_cstr(&sql, ") UNION ALL ");
@@ -186,10 +187,24 @@ source_print(struct lh_buf *list, const char *const *uris, size_t count)
     lh_buf_add_cstr(list, ", union_by_name = true)");
 }
 
+/* Rows that tombstones hide are not carried over: the outcome is an object that none applies to. */
+static void
+old_source_print(struct lh_buf *list, const struct lh_rows *old)
+{
+    if (!old->erasure) {
+        source_print(list, old->uris, old->uri_count);
+        return;
+    }
+    lh_buf_init(list, SQL_MAX);
+    lh_buf_add_char(list, '(');
+    engine_rows_select(old, NULL, list);
+    lh_buf_add_char(list, ')');
+}
+
 static lh_status
 merge_run(struct merge *m, struct lh_convert_result *out, struct lh_error *err)
 {
-    if (m->o->old_count > 0)
+    if (m->o->old.uri_count > 0)
         LH_TRY(source_describe(m, &m->old_list, &m->old_columns, err));
     LH_TRY(source_describe(m, &m->new_list, &m->new_columns, err));
     if (m->o->key_column)
@@ -208,7 +223,7 @@ lh_merge_files(struct lh_engine *work, struct lh_call *call, const struct lh_mer
     lh_status status;
 
     *out = (struct lh_convert_result){.format = LH_FORMAT_PARQUET};
-    source_print(&m.old_list, options->old_uris, options->old_count);
+    old_source_print(&m.old_list, &options->old);
     source_print(&m.new_list, &options->new_path, 1);
     status = engine_connection_take(work, call, &m.c, err);
     if (status == LH_OK)

@@ -2,6 +2,7 @@
 
 #include "engine/instance.h"
 #include "engine/lake_fs.h"
+#include "engine/rows_parts.h"
 
 struct engine_source {
     const char *as_written;
@@ -23,11 +24,28 @@ select_empty(const struct lh_statement_source *source, struct lh_buf *sql)
     lh_buf_add_cstr(sql, " WHERE false");
 }
 
+static struct lh_rows
+rows_of(const struct lh_statement_source *source)
+{
+    return (struct lh_rows){.uris = source->uris,
+                            .uri_count = source->uri_count,
+                            .column_names = source->column_names,
+                            .column_types = source->column_types,
+                            .column_count = source->column_count,
+                            .erasure = source->erasure};
+}
+
 void
 engine_source_select(const struct lh_statement_source *source, struct lh_buf *sql)
 {
+    struct lh_rows rows = rows_of(source);
+
     if (source->uri_count == 0) {
         select_empty(source, sql);
+        return;
+    }
+    if (source->erasure) {
+        engine_rows_select(&rows, NULL, sql);
         return;
     }
     lh_buf_add_cstr(sql, "SELECT * FROM read_parquet([");
@@ -54,6 +72,19 @@ uris_copy(struct engine_sources *s, struct lh_arena *arena,
     return own;
 }
 
+/* Rows without those that tombstones hide: a statement of its own, which opens the values too. */
+static void
+erased_copy(struct engine_sources *s, struct engine_source *to, struct lh_arena *arena,
+            const struct lh_statement_source *from)
+{
+    LH_AUTO_BUF(sql, LH_BUF_UNLIMITED);
+
+    engine_source_select(from, &sql);
+    to->view.select = lh_arena_cstr(arena, lh_buf_str(&sql));
+    (void)uris_copy(s, arena, from);
+    s->uris[s->uri_count++] = lh_arena_cstr(arena, lh_str_of(from->erasure->values_uri));
+}
+
 static void
 source_copy(struct engine_sources *s, struct engine_source *to, struct lh_engine *e,
             struct lh_arena *arena, const struct lh_statement_source *from)
@@ -61,12 +92,14 @@ source_copy(struct engine_sources *s, struct engine_source *to, struct lh_engine
     LH_AUTO_BUF(sql, LH_BUF_UNLIMITED);
 
     to->as_written = lh_arena_cstr(arena, from->as_written);
-    to->hot = engine_hot_use(e, from->dataset, from->version);
+    to->hot = engine_hot_use(e, from->dataset, from->version, from->erased);
     if (to->hot) {
         to->view.select = engine_hot_select(to->hot);
     } else if (from->uri_count == 0) {
         select_empty(from, &sql);
         to->view.select = lh_arena_cstr(arena, lh_buf_str(&sql));
+    } else if (from->erasure) {
+        erased_copy(s, to, arena, from);
     } else {
         to->view.uris = uris_copy(s, arena, from);
         to->view.uri_count = from->uri_count;
@@ -80,7 +113,7 @@ engine_sources_init(struct engine_sources *s, struct lh_engine *e, struct lh_are
     size_t uri_count = 0;
 
     for (size_t i = 0; i < count; i++)
-        uri_count += sources[i].uri_count;
+        uri_count += sources[i].uri_count + 1; /* and the values of its tombstones */
     *s = (struct engine_sources){
         .items = lh_arena_array(arena, count + 1, sizeof(*s->items)),
         .count = count,

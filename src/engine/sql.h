@@ -24,6 +24,7 @@
 #include "base/json.h"
 #include "engine/engine.h"
 #include "engine/result.h"
+#include "engine/rows.h"
 
 struct lh_statement;
 
@@ -45,6 +46,9 @@ struct lh_statement_source {
     const char *const *column_names; /* the dataset's columns, in order */
     const char *const *column_types;
     size_t column_count;
+    const struct lh_erasure *erasure; /* rows that must not be read, or NULL; borrowed */
+    uint64_t erased; /* the last tombstones that `erasure` knows of: a hot table with others is not
+                        this one */
 };
 
 lh_status lh_statement_parse(struct lh_engine *e, struct lh_call *call, lh_str sql,

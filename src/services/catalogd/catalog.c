@@ -9,6 +9,7 @@
 #include "services/catalogd/detail.h"
 #include "services/catalogd/keeper.h"
 #include "services/catalogd/meta.h"
+#include "services/catalogd/tombstones.h"
 #include "services/catalogd/writer.h"
 #include "services/journald/client.h"
 
@@ -24,6 +25,11 @@ const struct lh_config_key catalog_config[] = {
      "Memory for decoded manifests in catalogd.", NULL, false},
     {"catalog.writer_ttl", LH_CONFIG_DURATION, "1h", 1000, 604800000,
      "How long a writer that is not renewed holds up the collection of its dataset.", NULL, false},
+    {"catalog.tombstone_values_max", LH_CONFIG_I64, "10000", 1, 1000000,
+     "Values that one deletion by key may name.", NULL, false},
+    {"catalog.tombstones_max", LH_CONFIG_I64, "100000", 1, 10000000,
+     "Values deleted by key that a dataset may have in force; compaction carries them out.", NULL,
+     false},
     {"catalog.distinct_max_rows", LH_CONFIG_I64, "20000000", 0, INT64_MAX,
      "Datasets with more rows show no estimate of distinct values unless asked with distinct=true.",
      NULL, false},
@@ -167,10 +173,39 @@ catalog_head(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t *
     return head_is_hidden(c, call, dataset, *version, is_hidden, err);
 }
 
+/* Tombstones change how every version is read, so the view is kept under their number too. */
+lh_status
+catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
+                      struct catalog_snapshot **out, struct lh_error *err)
+{
+    LH_AUTO(catalog_tombstones) *t = NULL;
+    lh_str dataset = lh_str_of(s->shown.dataset);
+    struct catalog_head head = catalog_index_head(c->index, dataset);
+    char text[CATALOG_SNAPSHOT_KEY];
+    uint64_t erased = head.erased;
+    lh_str key;
+
+    if (head.state != CATALOG_READ || erased > 0)
+        LH_TRY(catalog_tombstones_of(c, call, dataset, &t, &erased, err));
+    if (t == NULL) {
+        catalog_snapshot_ref(s);
+        *out = s;
+        return LH_OK;
+    }
+    key = catalog_snapshot_erased_key(dataset, s->shown.version, erased, text);
+    *out = lh_cache_find(c->snapshots, key);
+    if (*out != NULL)
+        return LH_OK;
+    *out = catalog_snapshot_erase(s, t, erased, lh_bucket_name(c->bucket));
+    lh_cache_put(c->snapshots, key, *out, (*out)->arena.used_bytes + sizeof(**out));
+    return LH_OK;
+}
+
 lh_status
 catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
              struct catalog_snapshot **out, struct lh_error *err)
 {
+    LH_AUTO(catalog_snapshot) *s = NULL;
     uint64_t head;
     bool is_hidden;
 
@@ -185,7 +220,8 @@ catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t v
         version = head;
     if (!catalog_index_has(c->index, dataset, version))
         return version_unknown(dataset, version, err);
-    return catalog_version_load(c, call, dataset, version, out, err);
+    LH_TRY(catalog_version_load(c, call, dataset, version, &s, err));
+    return catalog_version_erase(c, call, s, out, err);
 }
 
 lh_status
@@ -411,6 +447,8 @@ catalog_open(const struct lh_env *env, struct catalog **out, struct lh_error *er
     c->index = catalog_index_new();
     c->snapshots =
         lh_cache_new(&catalog_snapshot_kind, lh_config_size(env->config, "catalog.snapshot_cache"));
+    c->tombstones = lh_cache_new(&catalog_tombstones_kind,
+                                 lh_config_size(env->config, "catalog.snapshot_cache"));
     c->writers = catalog_writers_new(c->bucket, lh_config_ms(env->config, "catalog.writer_ttl"));
     c->metas = catalog_metas_new(c->bucket);
     c->distincts = catalog_distincts_new();
@@ -440,6 +478,7 @@ catalog_free(struct catalog *c)
     catalog_distincts_free(c->distincts);
     catalog_metas_free(c->metas);
     catalog_writers_free(c->writers);
+    lh_cache_free(c->tombstones);
     lh_cache_free(c->snapshots);
     catalog_index_free(c->index);
     free(c);

@@ -28,7 +28,7 @@ struct catalog {
     const struct lh_env *env;
     struct lh_bucket *bucket;
     struct catalog_index *index;
-    struct lh_cache *snapshots;
+    struct lh_cache *snapshots, *tombstones;
     struct catalog_writers *writers;
     struct catalog_metas *metas;
     struct catalog_distincts *distincts;
@@ -45,13 +45,17 @@ void catalog_free(struct catalog *c);
 
 lh_status catalog_ready_check(struct catalog *c, struct lh_error *err);
 
-/* One version of a dataset; 0 is the head, which a hidden dataset does not have. */
+/* One version of a dataset as it is to be read, without what was deleted by key; 0 is the head,
+ * which a hidden dataset does not have. */
 lh_status catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                        struct catalog_snapshot **out, struct lh_error *err);
-/* The same for one that is known to be listed, hidden or not. */
+/* What the manifest of a version says, of one that is known to be listed, hidden or not. */
 lh_status
 catalog_version_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                      struct catalog_snapshot **out, struct lh_error *err);
+/* How a version is to be read, as a new reference. */
+lh_status catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
+                                struct catalog_snapshot **out, struct lh_error *err);
 /* The number of the head, also of a hidden dataset (0: none), and whether it is hidden; `is_hidden`
  * is false when the head is broken. */
 lh_status catalog_head(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t *version,

@@ -45,7 +45,7 @@ struct lh_catalog_client {
 enum head_state { HEAD_UNREAD, HEAD_LIVE, HEAD_BROKEN };
 
 struct head {
-    uint64_t version, oldest;
+    uint64_t version, oldest, erased;
     enum head_state state;
 };
 
@@ -75,6 +75,7 @@ head_ask(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset, stru
         &answer, err));
     LH_TRY(catalog_u64_read(answer, "version", &head->version, err));
     LH_TRY(catalog_u64_read(answer, "oldest", &head->oldest, err));
+    LH_TRY(catalog_u64_read(answer, "erased", &head->erased, err));
     LH_TRY(lh_json_str(answer, "state", &name, err));
     head->state = lh_str_eq(name, LH_STR("live"))     ? HEAD_LIVE
                   : lh_str_eq(name, LH_STR("broken")) ? HEAD_BROKEN
@@ -88,8 +89,9 @@ snapshot_keep(struct lh_catalog_client *c, struct catalog_snapshot *s)
     char key[CATALOG_SNAPSHOT_KEY];
 
     lh_cache_put(c->snapshots,
-                 catalog_snapshot_key(lh_str_of(s->shown.dataset), s->shown.version, key), s,
-                 s->arena.used_bytes + sizeof(*s));
+                 catalog_snapshot_erased_key(lh_str_of(s->shown.dataset), s->shown.version,
+                                             s->shown.erased, key),
+                 s, s->arena.used_bytes + sizeof(*s));
 }
 
 static lh_status
@@ -111,17 +113,19 @@ snapshot_fetch(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset
 }
 
 /* Nothing for the version: it is not in the cache, or the cache may not speak for it. A head that
- * catalogd has not read yet may turn out to hide the dataset, and a version before the oldest has
- * been collected: only catalogd can tell. */
+ * catalogd has not read yet may turn out to hide the dataset or to bring tombstones, so may one
+ * that cannot be read, and a version before the oldest has been collected: only catalogd can tell.
+ */
 static struct catalog_snapshot *
 snapshot_recall(struct lh_catalog_client *c, lh_str dataset, uint64_t version,
                 const struct head *head)
 {
     char key[CATALOG_SNAPSHOT_KEY];
 
-    if (head->state == HEAD_UNREAD || version < head->oldest)
+    if (head->state != HEAD_LIVE || version < head->oldest)
         return NULL;
-    return lh_cache_find(c->snapshots, catalog_snapshot_key(dataset, version, key));
+    return lh_cache_find(c->snapshots,
+                         catalog_snapshot_erased_key(dataset, version, head->erased, key));
 }
 
 /* The head is answered from memory, which may not have seen yet what another process has made: the

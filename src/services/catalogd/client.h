@@ -3,7 +3,9 @@
  *
  * A snapshot is one version of a dataset: its columns and the objects that hold its rows. Versions
  * never change, so the client keeps snapshots it has seen and asks catalogd only which version is
- * the head; a query over an unchanged dataset costs one small call.
+ * the head; a query over an unchanged dataset costs one small call. Rows that were deleted by key
+ * are hidden in every version, older ones too, so what a snapshot shows depends on the newest
+ * tombstones; the head tells which these are.
  *
  * Owns     a snapshot is shared and counted: lh_snapshot_unref when done. All strings live as long
  *          as it.
@@ -18,6 +20,7 @@
 #define LH_SERVICES_CATALOGD_CLIENT_H
 
 #include "base/hash.h"
+#include "engine/rows.h"
 #include "net/mesh.h"
 
 struct lh_catalog_column {
@@ -41,12 +44,16 @@ struct lh_snapshot {
     const char *dataset_id;
     uint64_t version, parent; /* parent 0: none */
     int64_t created_us;
-    const char *mode;   /* replace | append | upsert | rollback | resync | delete */
+    const char *mode;   /* replace | append | upsert | rollback | resync | tombstone | compact |
+                           delete */
     const char *source; /* file name or where it came from */
     const char *content_sha256;
     const char *fingerprint;
     const char *rejects; /* lake:// object of refused rows, or NULL */
     uint64_t rows, rows_rejected, size_bytes;
+    uint64_t hidden_rows; /* that the objects have and tombstones hide: not among `rows` */
+    uint64_t erased;      /* the version that put the newest tombstones known of; 0: none */
+    const struct lh_erasure *erasure; /* how to read the objects without them; NULL: as they are */
     const struct lh_catalog_column *columns;
     size_t column_count;
     const struct lh_catalog_file *files;
@@ -70,6 +77,10 @@ lh_snapshot_free(struct lh_snapshot *s)
     lh_snapshot_unref(s);
 }
 LH_AUTO_DEFINE(lh_snapshot)
+
+/* Its rows, for the engine: the only way to read them that leaves out what was deleted by key. The
+ * arrays live in the arena, the strings in the snapshot. */
+struct lh_rows lh_snapshot_rows(const struct lh_snapshot *s, struct lh_arena *arena);
 
 /* Names visible to this principal, for near-name hints and SHOW TABLES: a JSON array of {name,
  * version, rows, columns}. */

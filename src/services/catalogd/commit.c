@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "services/catalogd/event.h"
 #include "services/catalogd/schema.h"
+#include "services/catalogd/tombstones.h"
 #include "services/catalogd/writer.h"
 
 #define MANIFEST_BYTES_MAX ((size_t)512 << 20)
@@ -168,6 +169,30 @@ snapshot_make(struct lh_call *call, const struct catalog_commit *commit, uint64_
     s->shown.file_count = w->file_count;
     ingest_keys_copy(s, w);
     return s;
+}
+
+/* What the last version keeps deleted stays deleted in the next one, whatever brings it: an append
+ * that takes the old objects along, and a rollback that takes up older ones. */
+static lh_status
+tombstones_set(struct catalog *c, struct lh_call *call, const struct catalog_commit *commit,
+               struct catalog_snapshot *s, struct lh_error *err)
+{
+    LH_AUTO(catalog_tombstones) *t = NULL;
+    struct lh_snapshot *v = &s->shown;
+
+    s->reason = text_copy(s, commit->reason);
+    s->requested_by = text_copy(s, commit->requested_by);
+    if (commit->tombstones == NULL)
+        LH_TRY(catalog_tombstones_of(c, call, lh_str_of(v->dataset), &t, &v->erased, err));
+    else if (commit->tombstones[0] != '\0')
+        LH_TRY(catalog_tombstones_load(c, call, lh_str_of(commit->tombstones), &t, err));
+    if (t == NULL)
+        return LH_OK;
+    if (commit->tombstones != NULL)
+        v->erased = v->version;
+    s->tombstones = text_copy(s, t->key);
+    v->hidden_rows = catalog_tombstones_hide(t, v->files, v->file_count);
+    return LH_OK;
 }
 
 /* ---- gates ---- */
@@ -424,7 +449,9 @@ commit_on(struct catalog *c, struct lh_call *call, const struct catalog_commit *
     lh_status status;
 
     LH_TRY(writer_ensure(c, call, &commit->wish, own, err));
-    status = gates_pass(c, call, commit, s, is_hidden, err);
+    status = tombstones_set(c, call, commit, s, err);
+    if (status == LH_OK)
+        status = gates_pass(c, call, commit, s, is_hidden, err);
     if (status == LH_OK)
         status = version_commit(c, call, s, err);
     if (own[0] != '\0')

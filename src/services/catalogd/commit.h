@@ -18,6 +18,9 @@
 struct catalog_commit {
     struct lh_catalog_commit wish;
     lh_uuid commit_id; /* drawn by who wishes it, the same when it repeats */
+    /* Of this service's own commits only. */
+    const char *tombstones; /* key of those in force from now on, "": none; NULL: as before */
+    const char *reason, *requested_by;
 };
 
 /* The body of /internal/catalog/commit; texts go into the arena. */

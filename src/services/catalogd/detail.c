@@ -62,40 +62,19 @@ catalog_distincts_free(struct catalog_distincts *d)
     free(d);
 }
 
-static const char *const *
-uris_make(const struct lh_snapshot *v, struct lh_arena *arena)
-{
-    const char **uris = lh_arena_array(arena, v->file_count + 1, sizeof(*uris));
-
-    for (size_t i = 0; i < v->file_count; i++)
-        uris[i] = lh_arena_printf(arena, "lake://%s/%s", v->files[i].bucket, v->files[i].key);
-    return uris;
-}
-
-static const char *const *
-names_make(const struct lh_snapshot *v, struct lh_arena *arena)
-{
-    const char **names = lh_arena_array(arena, v->column_count + 1, sizeof(*names));
-
-    for (size_t i = 0; i < v->column_count; i++)
-        names[i] = v->columns[i].name;
-    return names;
-}
-
 static struct distincts *
 distincts_estimate(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v)
 {
     size_t size = sizeof(struct distincts) + v->column_count * sizeof(uint64_t);
     LH_AUTO(distincts) *d = lh_alloc(size);
+    struct lh_rows rows = lh_snapshot_rows(v, &call->arena);
     char key[CATALOG_SNAPSHOT_KEY];
     struct lh_engine *work;
 
     atomic_init(&d->refs, 1);
     d->count = v->column_count;
     if (v->file_count > 0 && (lh_env_work_engine(c->env, &work, NULL) != LH_OK ||
-                              lh_distinct_estimates(work, call, uris_make(v, &call->arena),
-                                                    v->file_count, names_make(v, &call->arena),
-                                                    v->column_count, d->values, NULL) != LH_OK))
+                              lh_distinct_estimates(work, call, &rows, d->values, NULL) != LH_OK))
         return NULL;
     lh_cache_put(c->distincts->cache, catalog_snapshot_key(lh_str_of(v->dataset), v->version, key),
                  d, size);
@@ -205,6 +184,7 @@ detail_print(struct lh_json_writer *w, const struct catalog_snapshot *s, const j
     lh_json_set_cstr(w, "dataset_id", v->dataset_id);
     lh_json_set_u64(w, "version", v->version);
     lh_json_set_u64(w, "rows", v->rows);
+    lh_json_set_u64(w, "hidden_rows", v->hidden_rows);
     lh_json_set_u64(w, "size_bytes", v->size_bytes);
     lh_json_set_time(w, "updated_at", v->created_us);
     lh_json_set_cstr(w, "fingerprint", v->fingerprint);

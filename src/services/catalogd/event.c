@@ -23,7 +23,21 @@ version_print(const struct catalog_snapshot *s, struct lh_buf *out)
     lh_json_set_u64(&w, "objects", v->file_count);
     lh_json_set_cstr(&w, "fingerprint", v->fingerprint);
     lh_json_set_cstr(&w, "content_sha256", v->content_sha256);
+    if (s->reason[0] != '\0') {
+        lh_json_set_cstr(&w, "requested_by", s->requested_by);
+        lh_json_set_cstr(&w, "reason", s->reason);
+        lh_json_set_u64(&w, "hidden_rows", v->hidden_rows);
+        lh_json_set_cstr(&w, "tombstones", s->tombstones);
+    }
     lh_json_object_end(&w);
+}
+
+static const char *
+version_action(const struct catalog_snapshot *s)
+{
+    if (s->reason[0] != '\0')
+        return "dataset.tombstoned";
+    return s->shown.is_deleted ? "dataset.deleted" : "version.committed";
 }
 
 static lh_status
@@ -39,15 +53,15 @@ event_add(struct catalog *c, struct lh_call *call, const struct catalog_snapshot
     if (v->parent > 0)
         lh_buf_printf(&old, "{\"version\":%llu}", (unsigned long long)v->parent);
     version_print(s, &now);
-    return lh_journal_event(c->env->mesh, call,
-                            &(struct lh_journal_event){
-                                .event_id = id,
-                                .entity_type = "dataset",
-                                .entity_id = v->dataset,
-                                .action = v->is_deleted ? "dataset.deleted" : "version.committed",
-                                .old_json = v->parent > 0 ? lh_buf_str(&old) : LH_STR_NONE,
-                                .new_json = lh_buf_str(&now)},
-                            err);
+    return lh_journal_event(
+        c->env->mesh, call,
+        &(struct lh_journal_event){.event_id = id,
+                                   .entity_type = "dataset",
+                                   .entity_id = v->dataset,
+                                   .action = version_action(s),
+                                   .old_json = v->parent > 0 ? lh_buf_str(&old) : LH_STR_NONE,
+                                   .new_json = lh_buf_str(&now)},
+        err);
 }
 
 /* Who committed it and under which trace stands in the manifest; that it was found later is the

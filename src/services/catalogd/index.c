@@ -108,6 +108,7 @@ catalog_digest_of(const struct catalog_snapshot *s)
                                    .size_bytes = v->size_bytes,
                                    .column_count = v->column_count,
                                    .file_count = v->file_count,
+                                   .erased = s->tombstones[0] != '\0' ? v->erased : 0,
                                    .created_us = v->created_us,
                                    .mode = v->mode,
                                    .source = v->source,
@@ -317,6 +318,7 @@ catalog_index_head(struct catalog_index *x, lh_str dataset)
     return (struct catalog_head){.version = head->number,
                                  .oldest = d->versions[0].number,
                                  .state = head->state,
+                                 .erased = head->digest ? head->digest->erased : 0,
                                  .is_deleted = version_hides(head)};
 }
 

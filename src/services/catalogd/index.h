@@ -18,6 +18,7 @@ enum catalog_version_state { CATALOG_UNREAD, CATALOG_READ, CATALOG_BROKEN };
 /* What lists show of a version. */
 struct catalog_digest {
     uint64_t parent, rows, rows_rejected, size_bytes, column_count, file_count;
+    uint64_t erased; /* the version that put the tombstones in force; 0: there are none */
     int64_t created_us;
     const char *mode, *source, *content_sha256, *fingerprint, *actor;
 };
@@ -62,6 +63,7 @@ void catalog_index_evented(struct catalog_index *x, lh_str dataset, uint64_t ver
 struct catalog_head {
     uint64_t version, oldest; /* 0: there is no such dataset */
     enum catalog_version_state state;
+    uint64_t erased; /* 0 unless READ */
     bool is_deleted; /* false unless READ */
 };
 struct catalog_head catalog_index_head(struct catalog_index *x, lh_str dataset);

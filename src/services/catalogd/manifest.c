@@ -5,7 +5,9 @@
 #include "base/time.h"
 #include "services/catalogd/name.h"
 
+/* The second one is of versions that a reader of the first would show wrongly. */
 #define FORMAT "lakehouse.manifest/1"
+#define FORMAT_2 "lakehouse.manifest/2"
 #define META_BYTES_MAX ((size_t)256 << 20)
 
 enum { VERSION_DIGITS = 10 };
@@ -59,13 +61,30 @@ meta_u64(struct lh_table *t, const char *key, uint64_t value)
     lh_table_meta_set(t, key, lh_str_of(text));
 }
 
+static bool
+needs_second(const struct catalog_snapshot *s)
+{
+    return s->tombstones[0] != '\0' || strcmp(s->shown.mode, "tombstone") == 0 ||
+           strcmp(s->shown.mode, "compact") == 0;
+}
+
+static void
+tombstones_encode(const struct catalog_snapshot *s, struct lh_table *t)
+{
+    lh_table_meta_set(t, "tombstones", lh_str_of(s->tombstones));
+    meta_u64(t, "erased", s->shown.erased);
+    meta_u64(t, "hidden_rows", s->shown.hidden_rows);
+    lh_table_meta_set(t, "reason", lh_str_of(s->reason));
+    lh_table_meta_set(t, "requested_by", lh_str_of(s->requested_by));
+}
+
 static void
 origin_encode(const struct catalog_snapshot *s, struct lh_table *t)
 {
     const struct lh_snapshot *v = &s->shown;
     char created[LH_TIME_TEXT_MAX];
 
-    lh_table_meta_set(t, "format", LH_STR(FORMAT));
+    lh_table_meta_set(t, "format", lh_str_of(needs_second(s) ? FORMAT_2 : FORMAT));
     lh_table_meta_set(t, "dataset", lh_str_of(v->dataset));
     lh_table_meta_set(t, "dataset_id", lh_str_of(v->dataset_id));
     meta_u64(t, "version", v->version);
@@ -83,6 +102,8 @@ origin_encode(const struct catalog_snapshot *s, struct lh_table *t)
     lh_table_meta_set(t, "actor", lh_str_of(s->actor));
     lh_table_meta_set(t, "trace_id", lh_str_of(s->trace_id));
     lh_table_meta_set(t, "commit_id", lh_str_of(s->commit_id));
+    if (needs_second(s))
+        tombstones_encode(s, t);
 }
 
 static lh_status
@@ -197,12 +218,27 @@ created_decode(struct reading *r)
 }
 
 static lh_status
+tombstones_decode(struct reading *r)
+{
+    struct catalog_snapshot *s = r->s;
+
+    if (!lh_str_eq(lh_table_meta(r->t, "format"), LH_STR(FORMAT_2)))
+        return LH_OK;
+    LH_TRY(meta_text(r, "tombstones", &s->tombstones));
+    LH_TRY(meta_number(r, "erased", &s->shown.erased));
+    LH_TRY(meta_number(r, "hidden_rows", &s->shown.hidden_rows));
+    LH_TRY(meta_text(r, "reason", &s->reason));
+    return meta_text(r, "requested_by", &s->requested_by);
+}
+
+static lh_status
 origin_decode(struct reading *r)
 {
     struct catalog_snapshot *s = r->s;
     struct lh_snapshot *v = &s->shown;
 
-    LH_TRY(meta_agrees(r, "format", FORMAT));
+    if (!lh_str_eq(lh_table_meta(r->t, "format"), LH_STR(FORMAT_2)))
+        LH_TRY(meta_agrees(r, "format", FORMAT));
     LH_TRY(meta_text(r, "dataset", &v->dataset));
     LH_TRY(meta_number(r, "version", &v->version));
     LH_TRY(meta_number(r, "parent", &v->parent));
@@ -218,7 +254,7 @@ origin_decode(struct reading *r)
     LH_TRY(meta_text(r, "commit_id", &s->commit_id));
     if (v->rejects[0] == '\0')
         v->rejects = NULL;
-    return LH_OK;
+    return tombstones_decode(r);
 }
 
 static lh_status

@@ -1,6 +1,7 @@
 #include "services/catalogd/restore.h"
 
 #include "services/catalogd/commit.h"
+#include "services/catalogd/erase.h"
 #include "services/catalogd/meta.h"
 #include "services/catalogd/writer.h"
 #include "services/journald/client.h"
@@ -55,6 +56,19 @@ rollback_target(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_
     return LH_OK;
 }
 
+/* What the old version knew of its columns may tell of rows that were deleted since. */
+static lh_status
+rollback_columns(struct catalog *c, struct lh_call *call, struct catalog_snapshot *old,
+                 struct lh_catalog_commit *w, struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *view = NULL;
+
+    LH_TRY(catalog_version_erase(c, call, old, &view, err));
+    if (view->shown.erasure == NULL)
+        return LH_OK;
+    return catalog_erase_statistics(c, call, &view->shown, &w->columns, err);
+}
+
 static lh_status
 rollback_once(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
               const char *writer_id, struct catalog_snapshot **out, bool *is_unchanged,
@@ -71,6 +85,7 @@ rollback_once(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t 
         return LH_OK;
     }
     commit = rollback_make(call, old, writer_id, head);
+    LH_TRY(rollback_columns(c, call, old, &commit.wish, err));
     return catalog_commit_run(c, call, &commit, out, err);
 }
 

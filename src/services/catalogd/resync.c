@@ -161,15 +161,15 @@ column_compare(struct resync *r, struct lh_catalog_column *column,
     text_compare(r, "max", NULL, column->name, &column->max, kept_text(r, found->max));
 }
 
-static const char *const *
-uris_make(const struct resync *r)
+/* Footers tell of rows that tombstones hide, so with such the rows themselves are read. */
+static lh_status
+statistics_find(struct resync *r, struct lh_convert_result *found, struct lh_error *err)
 {
-    const char **uris = lh_arena_array(&r->call->arena, r->v->file_count + 1, sizeof(*uris));
+    struct lh_rows rows = lh_snapshot_rows(r->v, &r->call->arena);
 
-    for (size_t i = 0; i < r->v->file_count; i++)
-        uris[i] = lh_arena_printf(&r->call->arena, "lake://%s/%s", r->v->files[i].bucket,
-                                  r->v->files[i].key);
-    return uris;
+    if (r->v->erasure != NULL)
+        return lh_rows_statistics(r->work, r->call, &rows, found, err);
+    return lh_footer_statistics(r->work, r->call, rows.uris, rows.uri_count, found, err);
 }
 
 /* A column that no footer has is one that a later append brought; its statistics are all nulls and
@@ -182,7 +182,7 @@ columns_compare(struct resync *r, struct lh_error *err)
 
     if (r->v->file_count == 0)
         return LH_OK;
-    status = lh_footer_statistics(r->work, r->call, uris_make(r), r->v->file_count, &found, err);
+    status = statistics_find(r, &found, err);
     for (size_t i = 0; status == LH_OK && i < r->v->column_count; i++) {
         const struct lh_convert_column *column = found_column(&found, r->columns[i].name);
 

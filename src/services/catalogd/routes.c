@@ -1,6 +1,7 @@
 #include "services/catalogd/routes.h"
 
 #include "services/catalogd/detail.h"
+#include "services/catalogd/erase.h"
 #include "services/catalogd/gc.h"
 #include "services/catalogd/listing.h"
 #include "services/catalogd/meta.h"
@@ -164,6 +165,41 @@ dataset_resync(void *self, struct lh_call *call, struct lh_request *req, struct 
     return lh_response_json(res, 200, &answer, err);
 }
 
+/* ---- deletion by key ---- */
+
+static lh_status
+dataset_tombstone(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                  struct lh_error *err)
+{
+    lh_str name = lh_request_param(req, "name");
+    struct catalog_erase_request request;
+    struct catalog_erase_outcome outcome;
+    LH_AUTO_JSON body = NULL;
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(catalog_erase_read(body, &request, err));
+    LH_TRY(catalog_erase(self, call, name, &request, &outcome, err));
+    catalog_erase_print(name, &request, &outcome, &answer);
+    return lh_response_json(res, outcome.is_unchanged ? 200 : 201, &answer, err);
+}
+
+static lh_status
+tombstones_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                struct lh_error *err)
+{
+    static const char *const names[] = {"values", NULL};
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    bool with_values = false;
+
+    LH_TRY(lh_request_query_only(req, names, err));
+    if (lh_request_has_query(req, "values"))
+        LH_TRY(lh_request_query_bool(req, "values", &with_values, err));
+    LH_TRY(
+        catalog_erase_list(self, call, lh_request_param(req, "name"), with_values, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
 /* ---- collection ---- */
 
 static lh_status
@@ -209,6 +245,7 @@ gc_run(void *self, struct lh_call *call, struct lh_request *req, struct lh_respo
 
 #define DATASETS "/v1/catalog/datasets"
 #define INTERNAL "/internal/catalog"
+#define TOMBSTONE_BODY_MAX ((uint64_t)8 << 20)
 #define COMMIT_BODY_MAX ((uint64_t)512 << 20)
 
 const struct lh_route catalog_routes[] = {
@@ -219,6 +256,9 @@ const struct lh_route catalog_routes[] = {
     {LH_GET, DATASETS "/{name}/versions", versions_list, 0, 0},
     {LH_POST, DATASETS "/{name}/rollback", dataset_rollback, LH_ROUTE_WRITES, 65536},
     {LH_POST, DATASETS "/{name}/resync", dataset_resync, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
+    {LH_POST, DATASETS "/{name}/tombstone", dataset_tombstone, LH_ROUTE_WRITES | LH_ROUTE_LONG,
+     TOMBSTONE_BODY_MAX},
+    {LH_GET, DATASETS "/{name}/tombstones", tombstones_list, 0, 0},
     {LH_POST, "/v1/catalog/gc", gc_run, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {LH_GET, INTERNAL "/head", catalog_internal_head, LH_ROUTE_INTERNAL | LH_ROUTE_INLINE, 0},
     {LH_GET, INTERNAL "/snapshot", catalog_internal_snapshot, LH_ROUTE_INTERNAL, 0},

@@ -24,9 +24,9 @@ catalog_internal_head(void *self, struct lh_call *call, struct lh_request *req,
     LH_TRY(catalog_ready_check(c, err));
     if (head.version == 0 || head.is_deleted)
         return catalog_index_unknown(c->index, dataset, err);
-    lh_buf_printf(&body, "{\"version\":%llu,\"oldest\":%llu,\"state\":\"%s\"}",
+    lh_buf_printf(&body, "{\"version\":%llu,\"oldest\":%llu,\"erased\":%llu,\"state\":\"%s\"}",
                   (unsigned long long)head.version, (unsigned long long)head.oldest,
-                  state_name(head.state));
+                  (unsigned long long)head.erased, state_name(head.state));
     return lh_response_json(res, 200, &body, err);
 }
 
@@ -84,6 +84,7 @@ catalog_internal_commit(void *self, struct lh_call *call, struct lh_request *req
                         struct lh_response *res, struct lh_error *err)
 {
     LH_AUTO(catalog_snapshot) *s = NULL;
+    LH_AUTO(catalog_snapshot) *view = NULL;
     LH_AUTO_BUF(body, ANSWER_BYTES_MAX);
     LH_AUTO_JSON wish = NULL;
     struct catalog_commit commit;
@@ -91,7 +92,8 @@ catalog_internal_commit(void *self, struct lh_call *call, struct lh_request *req
     LH_TRY(lh_request_json(req, false, &wish, err));
     LH_TRY(catalog_commit_read(wish, &call->arena, &commit, err));
     LH_TRY(catalog_commit_run(self, call, &commit, &s, err));
-    catalog_snapshot_print(s, &body);
+    LH_TRY(catalog_version_erase(self, call, s, &view, err));
+    catalog_snapshot_print(view, &body);
     return lh_response_json(res, 201, &body, err);
 }
 

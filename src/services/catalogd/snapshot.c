@@ -18,6 +18,26 @@ catalog_snapshot_new(void)
     s->shown.dataset = s->shown.mode = s->shown.source = s->shown.content_sha256 = "";
     s->shown.dataset_id = s->shown.fingerprint = "";
     s->ingest_key = s->actor = s->trace_id = s->commit_id = "";
+    s->tombstones = s->reason = s->requested_by = "";
+    return s;
+}
+
+struct catalog_snapshot *
+catalog_snapshot_over(struct catalog_snapshot *base)
+{
+    struct catalog_snapshot *s = LH_NEW(struct catalog_snapshot);
+
+    catalog_snapshot_ref(base);
+    s->shown = base->shown;
+    s->ingest_key = base->ingest_key;
+    s->actor = base->actor;
+    s->trace_id = base->trace_id;
+    s->commit_id = base->commit_id;
+    s->tombstones = base->tombstones;
+    s->reason = base->reason;
+    s->requested_by = base->requested_by;
+    s->base = base;
+    atomic_init(&s->refs, 1);
     return s;
 }
 
@@ -36,6 +56,7 @@ catalog_snapshot_unref(void *snapshot)
 
     if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
+    catalog_snapshot_unref(s->base);
     lh_arena_fini(&s->arena);
     free(s);
 }
@@ -56,6 +77,39 @@ catalog_snapshot_key(lh_str dataset, uint64_t version, char key[CATALOG_SNAPSHOT
     return (lh_str){key, (size_t)len};
 }
 
+lh_str
+catalog_snapshot_erased_key(lh_str dataset, uint64_t version, uint64_t erased,
+                            char key[CATALOG_SNAPSHOT_KEY])
+{
+    lh_str plain = catalog_snapshot_key(dataset, version, key);
+
+    if (erased > 0)
+        plain.len += (size_t)snprintf(key + plain.len, CATALOG_SNAPSHOT_KEY - plain.len, "~%llu",
+                                      (unsigned long long)erased);
+    return plain;
+}
+
+struct lh_rows
+lh_snapshot_rows(const struct lh_snapshot *s, struct lh_arena *arena)
+{
+    const char **uris = lh_arena_array(arena, s->file_count + 1, sizeof(*uris));
+    const char **names = lh_arena_array(arena, s->column_count + 1, sizeof(*names));
+    const char **types = lh_arena_array(arena, s->column_count + 1, sizeof(*types));
+
+    for (size_t i = 0; i < s->file_count; i++)
+        uris[i] = lh_arena_printf(arena, "lake://%s/%s", s->files[i].bucket, s->files[i].key);
+    for (size_t i = 0; i < s->column_count; i++) {
+        names[i] = s->columns[i].name;
+        types[i] = s->columns[i].type;
+    }
+    return (struct lh_rows){.uris = uris,
+                            .uri_count = s->file_count,
+                            .column_names = names,
+                            .column_types = types,
+                            .column_count = s->column_count,
+                            .erasure = s->erasure};
+}
+
 lh_status
 catalog_snapshot_seal(struct catalog_snapshot *s, struct lh_error *err)
 {
@@ -73,6 +127,11 @@ catalog_snapshot_seal(struct catalog_snapshot *s, struct lh_error *err)
             __builtin_add_overflow(v->size_bytes, v->files[i].size_bytes, &v->size_bytes))
             return lh_fail(err, LH_INVALID, "catalog.snapshot",
                            "rows or bytes of '%s' add up past 64 bits", v->dataset);
+    if (v->hidden_rows > v->rows)
+        return lh_fail(err, LH_INVALID, "catalog.snapshot",
+                       "%llu rows of '%s' are hidden, but there are only %llu",
+                       (unsigned long long)v->hidden_rows, v->dataset, (unsigned long long)v->rows);
+    v->rows -= v->hidden_rows;
     return LH_OK;
 }
 
@@ -139,6 +198,11 @@ origin_print(struct lh_json_writer *w, const struct catalog_snapshot *s)
     lh_json_set_cstr(w, "actor", s->actor);
     lh_json_set_cstr(w, "trace_id", s->trace_id);
     lh_json_set_cstr(w, "commit_id", s->commit_id);
+    lh_json_set_cstr(w, "tombstones", s->tombstones);
+    lh_json_set_u64(w, "erased", v->erased);
+    lh_json_set_u64(w, "hidden_rows", v->hidden_rows);
+    lh_json_set_cstr(w, "reason", s->reason);
+    lh_json_set_cstr(w, "requested_by", s->requested_by);
 }
 
 void
@@ -155,6 +219,10 @@ catalog_snapshot_print(const struct catalog_snapshot *s, struct lh_buf *out)
     catalog_files_print(&w, v->files, v->file_count);
     lh_json_key(&w, "ingest_keys");
     catalog_texts_print(&w, v->ingest_keys, v->ingest_key_count);
+    if (v->erasure != NULL) {
+        lh_json_key(&w, "erasure");
+        catalog_erasure_print(&w, v->erasure, v->file_count);
+    }
     lh_json_object_end(&w);
 }
 
@@ -290,7 +358,12 @@ origin_read(const json_t *value, struct catalog_snapshot *s, struct lh_error *er
     LH_TRY(catalog_u64_read(value, "rows_rejected", &v->rows_rejected, err));
     LH_TRY(catalog_text_read(value, "actor", a, "", &s->actor, err));
     LH_TRY(catalog_text_read(value, "trace_id", a, "", &s->trace_id, err));
-    return catalog_text_read(value, "commit_id", a, "", &s->commit_id, err);
+    LH_TRY(catalog_text_read(value, "commit_id", a, "", &s->commit_id, err));
+    LH_TRY(catalog_text_read(value, "tombstones", a, "", &s->tombstones, err));
+    LH_TRY(catalog_u64_read(value, "erased", &v->erased, err));
+    LH_TRY(catalog_u64_read(value, "hidden_rows", &v->hidden_rows, err));
+    LH_TRY(catalog_text_read(value, "reason", a, "", &s->reason, err));
+    return catalog_text_read(value, "requested_by", a, "", &s->requested_by, err);
 }
 
 lh_status
@@ -298,15 +371,18 @@ catalog_snapshot_read(const json_t *value, struct catalog_snapshot **out, struct
 {
     LH_AUTO(catalog_snapshot) *s = catalog_snapshot_new();
     struct lh_snapshot *v = &s->shown;
-    json_t *columns = NULL, *files = NULL, *keys = NULL;
+    json_t *columns = NULL, *files = NULL, *keys = NULL, *erasure = NULL;
 
     LH_TRY(origin_read(value, s, err));
+    LH_TRY(lh_json_object_opt(value, "erasure", &erasure, err));
     LH_TRY(lh_json_array_opt(value, "columns", &columns, err));
     LH_TRY(lh_json_array_opt(value, "files", &files, err));
     LH_TRY(lh_json_array_opt(value, "ingest_keys", &keys, err));
     LH_TRY(catalog_columns_read(columns, &s->arena, &v->columns, &v->column_count, err));
     LH_TRY(catalog_files_read(files, &s->arena, &v->files, &v->file_count, err));
     LH_TRY(catalog_texts_read(keys, &s->arena, &v->ingest_keys, &v->ingest_key_count, err));
+    if (erasure != NULL)
+        LH_TRY(catalog_erasure_read(erasure, &s->arena, v->file_count, &v->erasure, err));
     LH_TRY(catalog_snapshot_seal(s, err));
     *out = lh_take(s);
     return LH_OK;

@@ -19,12 +19,18 @@ struct catalog_snapshot {
     struct lh_snapshot shown; /* first: a pointer to one is a pointer to the other */
     const char *ingest_key;   /* the ingest that made this version, or "" */
     const char *actor, *trace_id;
-    const char *commit_id; /* UUID drawn by who asked for the commit */
+    const char *commit_id;  /* UUID drawn by who asked for the commit */
+    const char *tombstones; /* key of the object of deletions by key in force, or "" */
+    const char *reason;     /* of mode tombstone: why, and on whose word */
+    const char *requested_by;
+    struct catalog_snapshot *base; /* what this one is a view of: its texts live there; or NULL */
     atomic_uint refs;
     struct lh_arena arena;
 };
 
 struct catalog_snapshot *catalog_snapshot_new(void);
+/* The same version, to be shown in another way. */
+struct catalog_snapshot *catalog_snapshot_over(struct catalog_snapshot *base);
 /* As a cache calls them, on a struct catalog_snapshot. */
 void catalog_snapshot_ref(void *snapshot);
 void catalog_snapshot_unref(void *snapshot);
@@ -35,13 +41,16 @@ catalog_snapshot_free(struct catalog_snapshot *s)
 }
 LH_AUTO_DEFINE(catalog_snapshot)
 
-/* Caches of snapshots have keys "name@version". */
+/* Caches of snapshots have keys "name@version" for what the manifest says, and
+ * "name@version~erased" for how it is to be read under tombstones. */
 extern const struct lh_cache_kind catalog_snapshot_kind;
-#define CATALOG_SNAPSHOT_KEY 96
+#define CATALOG_SNAPSHOT_KEY 128
 lh_str catalog_snapshot_key(lh_str dataset, uint64_t version, char key[CATALOG_SNAPSHOT_KEY]);
+lh_str catalog_snapshot_erased_key(lh_str dataset, uint64_t version, uint64_t erased,
+                                   char key[CATALOG_SNAPSHOT_KEY]);
 
-/* Fills in what follows from the rest: dataset_id, fingerprint, rows, size_bytes, is_deleted.
- * INVALID on overflow. */
+/* Fills in what follows from the rest: dataset_id, fingerprint, rows (without hidden ones),
+ * size_bytes, is_deleted. INVALID on overflow. */
 lh_status catalog_snapshot_seal(struct catalog_snapshot *s, struct lh_error *err);
 /* Every rule of docs/formats/manifest.md that one version can be held to alone. */
 lh_status catalog_snapshot_check(const struct catalog_snapshot *s, struct lh_error *err);
@@ -65,6 +74,11 @@ catalog_files_read(const json_t *array, struct lh_arena *arena, const struct lh_
                    size_t *count, struct lh_error *err);
 lh_status catalog_texts_read(const json_t *array, struct lh_arena *arena, const char *const **out,
                              size_t *count, struct lh_error *err);
+
+/* How to read `file_count` objects without what was deleted. */
+void catalog_erasure_print(struct lh_json_writer *w, const struct lh_erasure *e, size_t file_count);
+lh_status catalog_erasure_read(const json_t *value, struct lh_arena *arena, size_t file_count,
+                               const struct lh_erasure **out, struct lh_error *err);
 
 /* Members of a JSON object, copied into the arena; `absent` stands for one that is missing or null.
  */

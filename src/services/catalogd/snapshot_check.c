@@ -16,8 +16,8 @@
 
 enum { COLUMNS_MAX = 10000, COLUMN_NAME_MAX = 1024, TYPE_MAX = 65536, FILES_MAX = 1000000 };
 
-static const char *const modes[] = {"replace", "append", "upsert", "rollback",
-                                    "resync",  "delete", NULL};
+static const char *const modes[] = {"replace",   "append",  "upsert", "rollback", "resync",
+                                    "tombstone", "compact", "delete", NULL};
 
 bool
 catalog_mode_is_known(const char *mode)
@@ -82,6 +82,9 @@ origin_check(const struct catalog_snapshot *s, struct lh_error *err)
     LH_TRY(text_check("ingest_key", s->ingest_key, 256, err));
     LH_TRY(text_check("actor", s->actor, 256, err));
     LH_TRY(text_check("trace_id", s->trace_id, 64, err));
+    LH_TRY(text_check("tombstones", s->tombstones, LH_KEY_MAX, err));
+    LH_TRY(text_check("reason", s->reason, 4096, err));
+    LH_TRY(text_check("requested_by", s->requested_by, 256, err));
     return v->rejects ? text_check("rejects", v->rejects, LH_KEY_MAX + 256, err) : LH_OK;
 }
 

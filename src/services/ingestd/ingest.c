@@ -137,11 +137,7 @@ static lh_status
 rows_shape(struct ingest *in, struct lh_error *err)
 {
     bool takes_old = in->plan.shape == SCHEMA_MERGE && in->head;
-    size_t old_count = takes_old ? in->head->file_count : 0;
-    const char **uris = lh_arena_array(&in->call->arena, old_count + 1, sizeof(*uris));
     struct lh_merge_options options = {
-        .old_uris = uris,
-        .old_count = old_count,
         .new_path = in->data_path,
         .key_column = in->request->key,
         .column_names = in->plan.names,
@@ -152,9 +148,8 @@ rows_shape(struct ingest *in, struct lh_error *err)
 
     if (in->plan.shape == SCHEMA_AS_IS)
         return LH_OK;
-    for (size_t i = 0; i < old_count; i++)
-        uris[i] = lh_arena_printf(&in->call->arena, "lake://%s/%s", in->head->files[i].bucket,
-                                  in->head->files[i].key);
+    if (takes_old)
+        options.old = lh_snapshot_rows(in->head, &in->call->arena);
     return lh_merge_files(in->work, in->call, &options, &in->merged, err);
 }
 

@@ -98,26 +98,19 @@ void
 query_source_init(struct lh_statement_source *source, struct lh_arena *arena,
                   const struct lh_snapshot *snapshot)
 {
-    const char **uris = lh_arena_array(arena, snapshot->file_count + 1, sizeof(*uris));
-    const char **names = lh_arena_array(arena, snapshot->column_count + 1, sizeof(*names));
-    const char **types = lh_arena_array(arena, snapshot->column_count + 1, sizeof(*types));
+    struct lh_rows rows = lh_snapshot_rows(snapshot, arena);
 
-    for (size_t i = 0; i < snapshot->file_count; i++)
-        uris[i] = lh_arena_printf(arena, "lake://%s/%s", snapshot->files[i].bucket,
-                                  snapshot->files[i].key);
-    for (size_t i = 0; i < snapshot->column_count; i++) {
-        names[i] = snapshot->columns[i].name;
-        types[i] = snapshot->columns[i].type;
-    }
     *source = (struct lh_statement_source){
         .as_written = lh_str_of(snapshot->dataset),
         .dataset = lh_str_of(snapshot->dataset),
         .version = snapshot->version,
-        .uris = uris,
-        .uri_count = snapshot->file_count,
-        .column_names = names,
-        .column_types = types,
-        .column_count = snapshot->column_count,
+        .uris = rows.uris,
+        .uri_count = rows.uri_count,
+        .column_names = rows.column_names,
+        .column_types = rows.column_types,
+        .column_count = rows.column_count,
+        .erasure = rows.erasure,
+        .erased = snapshot->erased,
     };
 }
 
