@@ -23,6 +23,7 @@ struct arguments {
     const char *config;
     const char *data;
     const char *listen;
+    const char *s3_listen;
     bool wants_help, wants_version;
 };
 
@@ -32,11 +33,12 @@ static void
 usage_print(FILE *to, const char *program)
 {
     fprintf(to,
-            "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT]\n\n"
+            "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT] [--s3-listen HOST:PORT]\n\n"
             "  --config FILE        settings; else the file that LAKEHOUSE_CONFIG names; else "
             "defaults\n"
             "  --data DIR           folder of the local bucket (data)\n"
-            "  --listen HOST:PORT   address; port 0 takes a free one\n",
+            "  --listen HOST:PORT   address; port 0 takes a free one\n"
+            "  --s3-listen HOST:PORT  address of the S3 door, where storaged is served\n",
             program);
 }
 
@@ -45,7 +47,8 @@ arguments_parse(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"data", required_argument, NULL, 'd'},
-        {"listen", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'},
+        {"listen", required_argument, NULL, 'l'}, {"s3-listen", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},      {0},
     };
     int option;
@@ -62,6 +65,9 @@ arguments_parse(int argc, char **argv, struct arguments *out)
             break;
         case 'l':
             out->listen = optarg;
+            break;
+        case 's':
+            out->s3_listen = optarg;
             break;
         case 'h':
             out->wants_help = true;
@@ -192,6 +198,21 @@ address_withdraw(char *path, const char *url)
     free(path);
 }
 
+/* An address that nobody would open is a mistake, not something to pass over. */
+static lh_status
+s3_listen_apply(const struct arguments *a, const struct lh_service *const *services,
+                struct lh_config *config, struct lh_error *err)
+{
+    if (!a->s3_listen)
+        return LH_OK;
+    for (; *services; services++) {
+        if (*services == &lh_storaged)
+            return lh_config_set(config, "s3_door.listen", lh_str_of(a->s3_listen), err);
+    }
+    return lh_fail(err, LH_INVALID, "serve.s3_listen",
+                   "--s3-listen is for storaged, which does not run in this process");
+}
+
 static bool
 is_apart(const struct lh_service *const *services)
 {
@@ -207,6 +228,7 @@ serve(const struct arguments *a, const struct lh_service *const *services, const
     sigset_t stop;
 
     if (settings_load(a, &config, &err) != LH_OK ||
+        s3_listen_apply(a, services, config, &err) != LH_OK ||
         (is_apart(services) && lh_host_mesh_defaults(config, &err) != LH_OK)) {
         fail_print(program, &err);
         return LH_SERVE_USAGE;

@@ -11,14 +11,14 @@
 #include "services/gateway/forward.h"
 #include "services/gateway/idempotency.h"
 #include "services/host_origin.h"
-#include "services/gateway/rate.h"
+#include "services/rate.h"
 #include "services/host.h"
 
 struct gateway {
     struct lh_env env;
     struct gateway_auth *auth;
     struct lh_host_origin *origin;
-    struct gateway_rate *rate;
+    struct lh_rate *rate;
     struct gateway_idempotency *idempotency;
     struct gateway_forward *forward;
     struct lh_catalog_client *catalog;

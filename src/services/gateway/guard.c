@@ -13,7 +13,7 @@ principal_check(struct gateway *g, struct lh_call *call, const struct lh_request
         LH_TRY(lh_host_origin_check(g->origin, req, err));
     LH_TRY(gateway_auth_check(g->auth, req, &call->principal, &number, err));
     LH_TRY(gateway_auth_permit(&call->principal, flags, err));
-    return gateway_rate_take(g->rate, number, lh_time_mono_ns(), err);
+    return lh_rate_take(g->rate, number, lh_time_mono_ns(), err);
 }
 
 lh_status

@@ -109,7 +109,7 @@ gateway_build(struct gateway *g, struct lh_error *err)
     LH_TRY(listen_check(g, err));
     g->origin = lh_host_origin_new(config, LH_STR_NONE);
     g->rate =
-        gateway_rate_new(lh_config_i64(config, "gateway.requests_per_second"),
+        lh_rate_new(lh_config_i64(config, "gateway.requests_per_second"),
                          lh_config_i64(config, "gateway.burst"), gateway_auth_count(g->auth) + 1);
     g->has_access_log = lh_config_bool(config, "gateway.access_log");
     g->catalog = lh_catalog_client_new(g->env.mesh);
@@ -142,7 +142,7 @@ gateway_stop(void *self)
     gateway_forward_free(g->forward);
     gateway_idempotency_close(g->idempotency);
     lh_catalog_client_free(g->catalog);
-    gateway_rate_free(g->rate);
+    lh_rate_free(g->rate);
     lh_host_origin_free(g->origin);
     gateway_auth_free(g->auth);
     free(g);

@@ -1,19 +1,9 @@
-/*
- * GET and HEAD of an object, and lists.
- *
- * Bytes leave in one of two ways. What is proven against its checksums goes out as a file, without
- * passing through this process; what is not yet is proven first, so that a damaged object is a
- * clean 500 and not an answer that breaks off. An object that is larger than a pass over it should
- * delay its first byte is read and proven on the way instead.
- */
-#include <stdlib.h>
-#include "base/alloc.h"
+/* GET and HEAD of an object, and lists. */
 #include "base/encoding.h"
 #include "base/time.h"
 #include "net/condition.h"
-#include "services/storaged/storage.h"
+#include "services/storaged/object_send.h"
 
-#define STEP_BYTES ((size_t)256 << 10)
 #define LIST_LIMIT_MAX 1000
 #define LIST_BYTES_MAX ((size_t)64 << 20)
 
@@ -145,26 +135,17 @@ answer_begin(struct lh_response *res, const struct lh_object_info *info,
                              (int64_t)range->length, err);
 }
 
-/* The first step is read before the answer begins, so that its failure is still an answer of its
- * own. */
-static lh_status
-send_by_reading(struct lh_reader_at *r, struct lh_call *call, const struct lh_object_info *info,
-                const struct object_range *range, struct lh_response *res, struct lh_error *err)
-{
-    LH_AUTO_CHARS buffer = lh_alloc(STEP_BYTES);
-    uint64_t at = range->from, end = range->from + range->length;
-    bool has_begun = false;
+struct range_answer {
+    const struct lh_object_info *info;
+    const struct object_range *range;
+};
 
-    while (at < end || !has_begun) {
-        size_t n = end - at < STEP_BYTES ? (size_t)(end - at) : STEP_BYTES;
-        LH_TRY(lh_reader_at_read(r, call, at, buffer, n, err));
-        if (!has_begun)
-            LH_TRY(answer_begin(res, info, range, err));
-        has_begun = true;
-        LH_TRY(lh_response_write(res, lh_bytes_of(buffer, n), err));
-        at += n;
-    }
-    return LH_OK;
+static lh_status
+range_begin(void *self, struct lh_response *res, struct lh_error *err)
+{
+    const struct range_answer *a = self;
+
+    return answer_begin(res, a->info, a->range, err);
 }
 
 static lh_status
@@ -172,18 +153,15 @@ send_range(const struct storage *s, struct lh_reader_at *r, struct lh_call *call
            const struct lh_object_info *info, const struct object_range *range,
            struct lh_response *res, struct lh_error *err)
 {
-    LH_AUTO_FD fd = -1;
-    int given;
+    struct range_answer answer = {.info = info, .range = range};
 
-    if (range->length <= s->prove_first_max ||
-        lh_reader_at_is_proven(r, range->from, range->length))
-        LH_TRY(lh_reader_at_file(r, call, range->from, range->length, &fd, err));
-    if (fd < 0)
-        return send_by_reading(r, call, info, range, res, err);
-    LH_TRY(answer_begin(res, info, range, err));
-    given = fd;
-    fd = -1;
-    return lh_response_send_file(res, given, range->from, range->length, err);
+    return storage_object_send(s, call,
+                               &(struct storage_sending){.reader = r,
+                                                         .from = range->from,
+                                                         .length = range->length,
+                                                         .begin = range_begin,
+                                                         .self = &answer},
+                               res, err);
 }
 
 static lh_status

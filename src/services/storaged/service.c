@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include "base/alloc.h"
 #include "base/thread.h"
-#include "services/storaged/storage.h"
+#include "services/host.h"
+#include "services/storaged/s3.h"
 
 /* A pass over so much, from the page cache, delays the first byte by a fraction of a second. */
 #define PROVE_FIRST_MAX ((uint64_t)1 << 30)
@@ -21,11 +22,32 @@ storaged_start(const struct lh_env *env, void **self, struct lh_error *err)
     return LH_OK;
 }
 
+static lh_status
+storaged_side_door(void *self, struct lh_side_door *out, struct lh_error *err)
+{
+    struct storage *s = self;
+
+    LH_TRY(s3_door_open(s, &s->s3, err));
+    if (s->s3)
+        s3_door_describe(s->s3, out);
+    return LH_OK;
+}
+
+static void
+storaged_drain(void *self)
+{
+    struct storage *s = self;
+
+    if (s->s3)
+        s3_door_drain(s->s3);
+}
+
 static void
 storaged_stop(void *self)
 {
     struct storage *s = self;
 
+    s3_door_free(s->s3);
     pthread_cond_destroy(&s->health.done);
     pthread_mutex_destroy(&s->health.mutex);
     free(s->health.answer);
@@ -68,11 +90,22 @@ storaged_ready(void *self, struct lh_call *call, struct lh_ready_check *checks, 
     return 1;
 }
 
+void
+storage_failure_report(struct storage *s, struct lh_call *call, const struct lh_request *req,
+                       struct lh_error *err)
+{
+    if (s->env->host)
+        lh_host_report(s->env->host, call, lh_storaged.name, req, err);
+}
+
 const struct lh_service lh_storaged = {
     .name = "storaged",
     .what = "buckets and the objects in them",
+    .config = storage_s3_config,
     .routes = storage_routes,
     .start = storaged_start,
+    .drain = storaged_drain,
     .stop = storaged_stop,
     .ready = storaged_ready,
+    .side_door = storaged_side_door,
 };

@@ -10,8 +10,11 @@
 #include <pthread.h>
 #include "services/service.h"
 
+struct s3_door;
+
 struct storage {
     const struct lh_env *env;
+    struct s3_door *s3; /* NULL: shut */
     uint64_t prove_first_max; /* larger answers are proven on the way when they are not yet */
     struct {
         pthread_mutex_t mutex;
@@ -72,6 +75,11 @@ struct storage_event {
 };
 /* Durable when it returns OK, so that a mutation is acknowledged with its event or not at all. */
 lh_status storage_event_add(struct storage *s, struct lh_call *call, const struct storage_event *e,
+                            struct lh_error *err);
+
+/* A failure that is told to the caller within an answer that succeeds as a whole: the host does not
+ * see it. */
+void storage_failure_report(struct storage *s, struct lh_call *call, const struct lh_request *req,
                             struct lh_error *err);
 
 #endif

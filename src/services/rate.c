@@ -3,7 +3,7 @@
  * I.371): one number says the level at any moment, so nothing has to be refilled and one
  * compare-and-swap takes a request.
  */
-#include "services/gateway/rate.h"
+#include "services/rate.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-struct gateway_rate {
+struct lh_rate {
     int64_t step_ns;  /* what one request costs; 0: no limit */
     int64_t depth_ns; /* how far ahead of the clock a full burst gets */
     int64_t per_second;
@@ -19,10 +19,10 @@ struct gateway_rate {
     _Atomic int64_t empty_at_ns[];
 };
 
-struct gateway_rate *
-gateway_rate_new(int64_t per_second, int64_t burst, size_t principals)
+struct lh_rate *
+lh_rate_new(int64_t per_second, int64_t burst, size_t principals)
 {
-    struct gateway_rate *r = lh_alloc(sizeof(*r) + principals * sizeof(r->empty_at_ns[0]));
+    struct lh_rate *r = lh_alloc(sizeof(*r) + principals * sizeof(r->empty_at_ns[0]));
 
     r->count = principals;
     r->per_second = per_second;
@@ -34,13 +34,13 @@ gateway_rate_new(int64_t per_second, int64_t burst, size_t principals)
 }
 
 void
-gateway_rate_free(struct gateway_rate *r)
+lh_rate_free(struct lh_rate *r)
 {
     free(r);
 }
 
 lh_status
-gateway_rate_take(struct gateway_rate *r, size_t principal, int64_t now_ns, struct lh_error *err)
+lh_rate_take(struct lh_rate *r, size_t principal, int64_t now_ns, struct lh_error *err)
 {
     _Atomic int64_t *slot;
     int64_t seen, from;

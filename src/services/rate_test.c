@@ -5,24 +5,24 @@
 #include <cmocka.h>
 
 #include "net/http.h"
-#include "services/gateway/rate.h"
+#include "services/rate.h"
 
 #define SECOND INT64_C(1000000000)
 
 static int
-taken(struct gateway_rate *r, size_t principal, int64_t now_ns, int wanted)
+taken(struct lh_rate *r, size_t principal, int64_t now_ns, int wanted)
 {
     int n = 0;
 
     for (int i = 0; i < wanted; i++)
-        n += gateway_rate_take(r, principal, now_ns, NULL) == LH_OK;
+        n += lh_rate_take(r, principal, now_ns, NULL) == LH_OK;
     return n;
 }
 
 static void
 a_burst_passes_and_then_the_rate_holds(void **state)
 {
-    LH_AUTO(gateway_rate) *r = gateway_rate_new(10, 20, 2);
+    LH_AUTO(lh_rate) *r = lh_rate_new(10, 20, 2);
 
     (void)state;
     assert_int_equal(taken(r, 0, 5 * SECOND, 100), 20);
@@ -34,7 +34,7 @@ a_burst_passes_and_then_the_rate_holds(void **state)
 static void
 principals_do_not_share_their_rate(void **state)
 {
-    LH_AUTO(gateway_rate) *r = gateway_rate_new(1, 1, 3);
+    LH_AUTO(lh_rate) *r = lh_rate_new(1, 1, 3);
 
     (void)state;
     for (size_t principal = 0; principal < 3; principal++)
@@ -45,18 +45,18 @@ static void
 a_refusal_is_429(void **state)
 {
     LH_AUTO_ERROR(err);
-    LH_AUTO(gateway_rate) *r = gateway_rate_new(1, 1, 1);
+    LH_AUTO(lh_rate) *r = lh_rate_new(1, 1, 1);
 
     (void)state;
     assert_int_equal(taken(r, 0, SECOND, 1), 1);
-    assert_int_equal(gateway_rate_take(r, 0, SECOND, &err), LH_BUSY);
+    assert_int_equal(lh_rate_take(r, 0, SECOND, &err), LH_BUSY);
     assert_int_equal(lh_problem_status(&err), 429);
 }
 
 static void
 no_rate_means_no_limit(void **state)
 {
-    LH_AUTO(gateway_rate) *r = gateway_rate_new(0, 0, 1);
+    LH_AUTO(lh_rate) *r = lh_rate_new(0, 0, 1);
 
     (void)state;
     assert_int_equal(taken(r, 0, SECOND, 1000), 1000);
@@ -65,7 +65,7 @@ no_rate_means_no_limit(void **state)
 static void
 the_burst_is_twice_the_rate_unless_given(void **state)
 {
-    LH_AUTO(gateway_rate) *r = gateway_rate_new(7, 0, 1);
+    LH_AUTO(lh_rate) *r = lh_rate_new(7, 0, 1);
 
     (void)state;
     assert_int_equal(taken(r, 0, SECOND, 100), 14);

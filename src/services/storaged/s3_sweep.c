@@ -1,0 +1,160 @@
+/*
+ * Collecting uploads that nobody completes or aborts: one thread, now and then through every
+ * bucket. An upload goes when nothing in its folder is younger than s3_door.upload_ttl. Several
+ * processes may sweep the same bucket; what one has removed the other does not find.
+ */
+#include <stdlib.h>
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/thread.h"
+#include "base/time.h"
+#include "services/storaged/s3_upload.h"
+
+struct s3_sweeper {
+    struct s3_door *door;
+    int64_t ttl_ms, interval_ms;
+    struct lh_metric *collected;
+    pthread_t thread;
+    struct lh_call call;
+    struct {
+        pthread_mutex_t mutex;
+        pthread_cond_t changed;
+        bool is_stopping;
+    } life;
+};
+
+struct sweep {
+    struct s3_sweeper *s;
+    struct lh_bucket *b;
+    int64_t older_than_us;
+};
+
+static lh_status
+youngest_find(struct sweep *w, lh_str id, int64_t *modified_us, struct lh_error *err)
+{
+    LH_AUTO(lh_object_list) *list = NULL;
+    struct lh_call *call = &w->s->call;
+
+    *modified_us = 0;
+    LH_TRY(lh_object_list(w->b, call, s3_upload_folder(&call->arena, id), LH_STR(""),
+                          S3_PARTS_MAX + 1, &list, err));
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].info.modified_us > *modified_us)
+            *modified_us = list->items[i].info.modified_us;
+    }
+    return LH_OK;
+}
+
+static lh_status
+upload_visit(void *self, lh_str id, struct lh_error *err)
+{
+    struct sweep *w = self;
+    int64_t modified_us;
+
+    LH_TRY(lh_call_check(&w->s->call, err));
+    LH_TRY(youngest_find(w, id, &modified_us, err));
+    if (modified_us >= w->older_than_us)
+        return LH_OK;
+    LH_TRY(s3_upload_remove(w->b, &w->s->call, id, err));
+    lh_metric_add(w->s->collected, 1);
+    lh_log(LH_LOG_INFO, "storaged", "abandoned upload removed",
+           LH_LOG_S("bucket", lh_bucket_name(w->b)), LH_LOG_V("upload", id));
+    return LH_OK;
+}
+
+static void
+bucket_sweep(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
+{
+    struct sweep *w = self;
+    LH_AUTO_ERROR(err);
+
+    (void)spec;
+    if (!b || lh_call_check(&w->s->call, NULL) != LH_OK)
+        return;
+    w->b = b;
+    if (s3_uploads_walk(b, &w->s->call, upload_visit, w, &err) != LH_OK &&
+        err.status != LH_CANCELED)
+        lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
+}
+
+static void
+sweep(struct s3_sweeper *s)
+{
+    struct sweep w = {.s = s, .older_than_us = lh_time_now_us() - s->ttl_ms * 1000};
+    LH_AUTO_ERROR(err);
+
+    if (lh_store_buckets(s->door->storage->env->store, &s->call, bucket_sweep, &w, &err) != LH_OK &&
+        err.status != LH_CANCELED)
+        lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
+    lh_arena_reset(&s->call.arena);
+}
+
+/* False when it is time to stop. */
+static bool
+rest(struct s3_sweeper *s)
+{
+    int64_t until = lh_time_mono_ms() + s->interval_ms;
+    LH_AUTO_LOCK(&s->life.mutex);
+
+    while (!s->life.is_stopping && lh_time_mono_ms() < until)
+        (void)lh_cond_wait_until(&s->life.changed, &s->life.mutex, until);
+    return !s->life.is_stopping;
+}
+
+static void *
+run(void *self)
+{
+    struct s3_sweeper *s = self;
+
+    do
+        sweep(s);
+    while (rest(s));
+    return NULL;
+}
+
+lh_status
+s3_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err)
+{
+    const struct lh_config *config = d->storage->env->config;
+    struct s3_sweeper *s;
+
+    if (lh_config_ms(config, "s3_door.upload_ttl") == 0)
+        return LH_OK;
+    s = LH_NEW(struct s3_sweeper);
+    s->door = d;
+    s->ttl_ms = lh_config_ms(config, "s3_door.upload_ttl");
+    s->interval_ms = lh_config_ms(config, "s3_door.sweep_interval");
+    s->collected = lh_counter("lakehouse_s3_uploads_collected_total",
+                              "Uploads in parts that were abandoned and removed.", "", NULL);
+    lh_call_init(&s->call);
+    s->call.source = "internal";
+    pthread_mutex_init(&s->life.mutex, NULL);
+    lh_cond_init(&s->life.changed);
+    if (lh_thread_start(&s->thread, "s3-sweep", run, s, err) == LH_OK) {
+        *out = s;
+        return LH_OK;
+    }
+    pthread_cond_destroy(&s->life.changed);
+    pthread_mutex_destroy(&s->life.mutex);
+    lh_call_fini(&s->call);
+    free(s);
+    return LH_UNAVAILABLE;
+}
+
+void
+s3_sweeper_stop(struct s3_sweeper *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->life.mutex);
+    s->life.is_stopping = true;
+    pthread_cond_broadcast(&s->life.changed);
+    pthread_mutex_unlock(&s->life.mutex);
+    lh_call_cancel(&s->call);
+    lh_thread_join(s->thread);
+    pthread_cond_destroy(&s->life.changed);
+    pthread_mutex_destroy(&s->life.mutex);
+    lh_call_fini(&s->call);
+    free(s);
+}
