@@ -32,24 +32,28 @@ struct arguments {
 static void
 usage_print(FILE *to, const char *program)
 {
-    fprintf(to,
-            "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT] [--s3-listen HOST:PORT]\n\n"
-            "  --config FILE        settings; else the file that LAKEHOUSE_CONFIG names; else "
-            "defaults\n"
-            "  --data DIR           folder of the local bucket (data)\n"
-            "  --listen HOST:PORT   address; port 0 takes a free one\n"
-            "  --s3-listen HOST:PORT  address of the S3 door, where storaged is served\n",
-            program);
+    fprintf(
+        to,
+        "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT] [--s3-listen HOST:PORT]\n\n"
+        "  --config FILE        settings; else the file that LAKEHOUSE_CONFIG names; else "
+        "defaults\n"
+        "  --data DIR           folder of the local bucket (data)\n"
+        "  --listen HOST:PORT   address; port 0 takes a free one\n"
+        "  --s3-listen HOST:PORT  address of the S3 door, where storaged is served\n",
+        program);
 }
 
 static bool
 arguments_parse(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"data", required_argument, NULL, 'd'},
-        {"listen", required_argument, NULL, 'l'}, {"s3-listen", required_argument, NULL, 's'},
+        {"config", required_argument, NULL, 'c'},
+        {"data", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {"s3-listen", required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {0},
+        {"version", no_argument, NULL, 'v'},
+        {0},
     };
     int option;
 

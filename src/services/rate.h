@@ -21,7 +21,6 @@ struct lh_rate *lh_rate_new(int64_t per_second, int64_t burst, size_t principals
 void lh_rate_free(struct lh_rate *r);
 LH_AUTO_DEFINE(lh_rate)
 
-lh_status
-lh_rate_take(struct lh_rate *r, size_t principal, int64_t now_ns, struct lh_error *err);
+lh_status lh_rate_take(struct lh_rate *r, size_t principal, int64_t now_ns, struct lh_error *err);
 
 #endif

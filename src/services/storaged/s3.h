@@ -41,7 +41,6 @@ struct s3_sweeper;
 
 struct s3_door {
     struct storage *storage;
-    struct lh_secrets *secrets;
     struct lh_secret *secret;
     lh_str access_key_id, secret_access_key, session_token; /* of the secret */
     const char *listen;
@@ -125,8 +124,8 @@ struct s3_condition {
     bool if_absent;
     const char *if_match; /* ETag of the store; NULL: none */
 };
-lh_status s3_condition_read(const struct s3_request *r, struct s3_condition *c,
-                            struct lh_error *err);
+lh_status
+s3_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err);
 /* Of a read; the fields begin with `prefix` ("" or "x-amz-copy-source-"). */
 enum lh_condition s3_condition_judge(const struct s3_request *r, const char *prefix,
                                      const struct lh_object_info *info);
@@ -179,9 +178,9 @@ struct s3_source {
 lh_status s3_source_open(struct s3_request *r, struct s3_source *out, struct lh_error *err);
 void s3_source_fini(struct s3_source *s);
 /* [from, from + length) of a reader into an upload, and through `md5` when it is not NULL. */
-lh_status s3_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from,
-                        uint64_t length, struct lh_upload *u, struct lh_checksum *md5,
-                        struct lh_error *err);
+lh_status
+s3_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, uint64_t length,
+              struct lh_upload *u, struct lh_checksum *md5, struct lh_error *err);
 /* The body into an upload, checked, its MD5 set. */
 lh_status s3_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err);
 lh_status s3_event_put(struct s3_request *r, const struct s3_condition *c,

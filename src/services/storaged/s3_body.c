@@ -83,8 +83,7 @@ sum_kind(lh_str field, enum lh_checksum_kind *kind)
 {
     lh_str prefix = LH_STR("x-amz-checksum-");
 
-    if (field.len <= prefix.len ||
-        !lh_str_eq_nocase(lh_str_slice(field, 0, prefix.len), prefix))
+    if (field.len <= prefix.len || !lh_str_eq_nocase(lh_str_slice(field, 0, prefix.len), prefix))
         return false;
     return lh_checksum_find(lh_str_slice(field, prefix.len, field.len), kind);
 }
@@ -403,8 +402,7 @@ trailer_check(struct s3_body *b, struct trailer *t, struct lh_error *err)
         lh_buf_add_str(&text, lh_str_trim(rest));
         lh_buf_add_char(&text, '\n');
     }
-    if (t->signature.len > 0 &&
-        lh_sigv4_trailer_check(&b->chunks, lh_buf_str(&text), t->signature))
+    if (t->signature.len > 0 && lh_sigv4_trailer_check(&b->chunks, lh_buf_str(&text), t->signature))
         return LH_OK;
     return lh_fail(err, LH_DENIED, "s3.SignatureDoesNotMatch",
                    "the trailing fields are not the ones that were signed");

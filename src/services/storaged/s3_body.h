@@ -24,8 +24,14 @@
 #define S3_TRAILER_FIELDS_MAX 8
 #define S3_BODY_BUFFER ((size_t)64 << 10)
 
-enum s3_body_state { S3_BODY_PLAIN, S3_BODY_HEAD, S3_BODY_DATA, S3_BODY_AFTER, S3_BODY_TRAILER,
-                     S3_BODY_END };
+enum s3_body_state {
+    S3_BODY_PLAIN,
+    S3_BODY_HEAD,
+    S3_BODY_DATA,
+    S3_BODY_AFTER,
+    S3_BODY_TRAILER,
+    S3_BODY_END
+};
 
 struct s3_body {
     struct lh_request *req;
@@ -42,23 +48,23 @@ struct s3_body {
     size_t at, end;
     char trailer[S3_TRAILER_MAX];
     size_t trailer_len;
-    uint64_t length; /* decoded, so far */
+    uint64_t length;         /* decoded, so far */
     int64_t expected_length; /* -1: not said */
 
     lh_str sha256; /* promised by the signature, hex; "" for none */
     bool checks_sha256;
     struct lh_checksum sha, md5, sum;
     uint8_t md5_value[LH_CHECKSUM_BYTES_MAX]; /* at the end */
-    lh_str md5_promised; /* base64 */
+    lh_str md5_promised;                      /* base64 */
     bool has_sum;
     lh_str sum_promised; /* base64; "" while it is still to come behind the body */
     char sum_text[64];   /* base64, at the end */
 };
 
 /* `claim` and `key` are those of the checked signature. Nothing is read yet. */
-lh_status s3_body_open(struct s3_body *b, struct lh_request *req,
-                       const struct lh_sigv4_claim *claim, const uint8_t key[LH_SHA256_BYTES],
-                       struct lh_arena *arena, struct lh_error *err);
+lh_status
+s3_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_claim *claim,
+             const uint8_t key[LH_SHA256_BYTES], struct lh_arena *arena, struct lh_error *err);
 void s3_body_fini(struct s3_body *b); /* harmless on a zeroed one */
 /* Somebody else compares the SHA-256 of the signature: it is not computed twice. */
 void s3_body_sha256_delegate(struct s3_body *b);

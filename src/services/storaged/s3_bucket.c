@@ -94,8 +94,8 @@ emptiness_check(struct s3_request *r, struct lh_error *err)
     LH_AUTO(lh_object_list) *behind = NULL;
 
     LH_TRY(lh_object_list(r->b, r->call, LH_STR(""), LH_STR(""), 1, &before, err));
-    LH_TRY(lh_object_list(r->b, r->call, LH_STR(""), LH_STR("_s3/\xf4\x8f\xbf\xbf"), 1, &behind,
-                          err));
+    LH_TRY(
+        lh_object_list(r->b, r->call, LH_STR(""), LH_STR("_s3/\xf4\x8f\xbf\xbf"), 1, &behind, err));
     if (behind->count == 0 &&
         (before->count == 0 || s3_key_is_own(lh_str_of(before->items[0].key))))
         return LH_OK;
@@ -163,7 +163,7 @@ location_answer(struct s3_request *r, struct lh_error *err)
     const char *region = r->door->region;
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<LocationConstraint xmlns=\"" S3_NAMESPACE "\">");
-    if (strcmp(region, "us-east-1") != 0)
+    if (region[0] && strcmp(region, "us-east-1") != 0)
         s3_xml_escape(&out, lh_str_of(region));
     lh_buf_add_cstr(&out, "</LocationConstraint>");
     return s3_answer_xml(r, 200, &out, err);

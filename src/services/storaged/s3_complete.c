@@ -149,10 +149,10 @@ done_look(struct completion *c, bool *is_done, struct lh_error *err)
     lh_status status = lh_object_open(r->b, r->call, r->key, &reader, &c->info, &why);
     lh_str id = s3_request_query(r, "uploadId");
 
-    *is_done = status == LH_OK && id.len > 0 &&
-               lh_str_eq(s3_metadata_find(lh_reader_at_metadata(reader), LH_STR(S3_UPLOAD_LINE)),
-                         id) &&
-               (!c->has_md5 || strcmp(c->info.md5_etag, c->etag) == 0);
+    *is_done =
+        status == LH_OK && id.len > 0 &&
+        lh_str_eq(s3_metadata_find(lh_reader_at_metadata(reader), LH_STR(S3_UPLOAD_LINE)), id) &&
+        (!c->has_md5 || strcmp(c->info.md5_etag, c->etag) == 0);
     if (status == LH_OK || status == LH_NOT_FOUND || status == LH_CORRUPT)
         return LH_OK;
     lh_error_copy(err, &why);

@@ -19,12 +19,13 @@ const struct lh_config_key storage_s3_config[] = {
             "empty: shut. --s3-listen overrides it. Its keys are the secrets entry S3_DOOR."},
     {.name = "s3_door.region",
      .kind = LH_CONFIG_STR,
-     .def = "us-east-1",
-     .doc = "Region that requests must be signed for; empty: any."},
+     .def = "",
+     .doc = "Region that requests must be signed for, and that clients are told; empty: any, and "
+            "they are told us-east-1."},
     {.name = "s3_door.domain",
      .kind = LH_CONFIG_STR,
      .def = "",
-     .doc = "Host name under which buckets may stand in front: <bucket>.<domain>. Without it they "
+     .doc = "Host name under which buckets may stand in front: BUCKET.DOMAIN. Without it they "
             "stand in the path only."},
     {.name = "s3_door.requests_per_second",
      .kind = LH_CONFIG_I64,
@@ -72,9 +73,8 @@ keys_load(struct s3_door *d, struct lh_error *err)
 {
     LH_AUTO_ERROR(why);
 
-    d->secrets = lh_secrets_open(d->storage->env->config);
-    if (lh_secrets_load(d->secrets, LH_STR(ENTRY), "SECRET_ACCESS_KEY", &d->secret, &why) !=
-        LH_OK)
+    if (lh_secrets_load(d->storage->env->secrets, LH_STR(ENTRY), "SECRET_ACCESS_KEY", &d->secret,
+                        &why) != LH_OK)
         return lh_fail(err, LH_INVALID, "s3.no_keys",
                        "the S3 door at %s has no keys: give LAKEHOUSE_SECRET_" ENTRY
                        "_ACCESS_KEY_ID and LAKEHOUSE_SECRET_" ENTRY
@@ -142,7 +142,6 @@ s3_door_free(struct s3_door *d)
     s3_door_drain(d);
     lh_rate_free(d->rate);
     lh_secret_free(d->secret);
-    lh_secrets_free(d->secrets);
     free(d);
 }
 
@@ -174,15 +173,33 @@ has_any(const struct s3_request *r, const char *const *names)
 }
 
 /* What S3 has and this door has not, by the parameter that asks for it. */
-static const char *const bucket_strangers[] = {
-    "acl",          "analytics",   "cors",           "encryption",        "intelligent-tiering",
-    "inventory",    "lifecycle",   "logging",        "metrics",           "notification",
-    "object-lock",  "policy",      "policyStatus",   "publicAccessBlock", "replication",
-    "requestPayment", "session",   "tagging",        "versioning",        "versions",
-    "website",      "accelerate",  "ownershipControls", NULL};
-static const char *const object_strangers[] = {"acl",     "attributes", "legal-hold", "restore",
-                                               "retention", "select",   "select-type", "tagging",
-                                               "torrent", "append",     "renameObject", NULL};
+static const char *const bucket_strangers[] = {"acl",
+                                               "analytics",
+                                               "cors",
+                                               "encryption",
+                                               "intelligent-tiering",
+                                               "inventory",
+                                               "lifecycle",
+                                               "logging",
+                                               "metrics",
+                                               "notification",
+                                               "object-lock",
+                                               "policy",
+                                               "policyStatus",
+                                               "publicAccessBlock",
+                                               "replication",
+                                               "requestPayment",
+                                               "session",
+                                               "tagging",
+                                               "versioning",
+                                               "versions",
+                                               "website",
+                                               "accelerate",
+                                               "ownershipControls",
+                                               NULL};
+static const char *const object_strangers[] = {"acl",       "attributes", "legal-hold",   "restore",
+                                               "retention", "select",     "select-type",  "tagging",
+                                               "torrent",   "append",     "renameObject", NULL};
 
 static lh_status
 bucket_get(struct s3_request *r, struct lh_error *err)

@@ -220,13 +220,16 @@ s3_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
     LH_AUTO_BUF(xml, (size_t)64 << 10);
     int http;
     const char *code = s3_error_code(err, &http);
+    const struct s3_door *d = door;
 
-    (void)door;
     lh_buf_add_cstr(&xml, S3_XML_HEAD "<Error>");
     s3_xml_put_cstr(&xml, "Code", code);
     s3_xml_put_cstr(&xml, "Message", err->text);
     s3_xml_put(&xml, "Resource", lh_str_fit(req->path, 4096));
     s3_xml_put_cstr(&xml, "RequestId", call->trace.trace_id);
+    /* Clients sign again for the region they are told. */
+    if (strcmp(code, "AuthorizationHeaderMalformed") == 0 && d->region[0])
+        s3_xml_put_cstr(&xml, "Region", d->region);
     lh_buf_add_cstr(&xml, "</Error>");
     request_id_header(res, call);
     if (http == 503)

@@ -82,10 +82,9 @@ begin(void *self, struct lh_response *res, struct lh_error *err)
 
     headers(g);
     if (g->is_part)
-        lh_response_headerf(res, "Content-Range", "bytes %llu-%llu/%llu",
-                            (unsigned long long)g->from,
-                            (unsigned long long)(g->from + g->length - 1),
-                            (unsigned long long)g->info.size_bytes);
+        lh_response_headerf(
+            res, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)g->from,
+            (unsigned long long)(g->from + g->length - 1), (unsigned long long)g->info.size_bytes);
     return lh_response_begin(res, g->is_part ? 206 : 200,
                              type.ptr ? lh_arena_cstr(&g->r->call->arena, type)
                                       : g->info.content_type,
@@ -152,13 +151,11 @@ send(struct got *g, struct lh_error *err)
     LH_TRY(range_read(g, err));
     if (r->req->method == LH_HEAD)
         return begin(g, r->res, err);
-    return storage_object_send(r->door->storage, r->call,
-                               &(struct storage_sending){.reader = g->reader,
-                                                         .from = g->from,
-                                                         .length = g->length,
-                                                         .begin = begin,
-                                                         .self = g},
-                               r->res, err);
+    return storage_object_send(
+        r->door->storage, r->call,
+        &(struct storage_sending){
+            .reader = g->reader, .from = g->from, .length = g->length, .begin = begin, .self = g},
+        r->res, err);
 }
 
 lh_status

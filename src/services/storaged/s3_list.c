@@ -1,7 +1,7 @@
 /*
  * Lists of objects. The store gives keys in byte order; here the ones that share what stands before
- * a delimiter are rolled up, and whole runs of them are jumped over: the next page begins behind the
- * last key that could carry the prefix.
+ * a delimiter are rolled up, and whole runs of them are jumped over: the next page begins behind
+ * the last key that could carry the prefix.
  *
  * How much to ask for after a jump is not known: a folder may hold one object or a million. So it
  * is little at first and grows while no further jump comes.
@@ -217,8 +217,8 @@ page_take(struct list *l, struct lh_error *err)
     struct s3_request *r = l->r;
 
     l->has_jumped = false;
-    LH_TRY(lh_object_list(r->b, r->call, l->prefix, lh_buf_str(&l->after), page_size(l), &page,
-                          err));
+    LH_TRY(
+        lh_object_list(r->b, r->call, l->prefix, lh_buf_str(&l->after), page_size(l), &page, err));
     for (size_t i = 0; i < page->count && !l->is_over; i++)
         entry_take(l, &page->items[i]);
     l->is_over = l->is_over || !page->has_more;

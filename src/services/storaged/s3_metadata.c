@@ -170,7 +170,8 @@ is_token(lh_str name)
     return name.len > 0;
 }
 
-/* Lines that begin with '!' are the door's own. Room is left for the fields of the answer itself. */
+/* Lines that begin with '!' are the door's own. Room is left for the fields of the answer itself.
+ */
 void
 s3_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines)
 {

@@ -173,8 +173,8 @@ is_same_secret(lh_str a, lh_str b)
 static lh_status
 token_check(const struct s3_request *r, const struct lh_sigv4_claim *c, struct lh_error *err)
 {
-    lh_str found = c->session_token.len > 0 ? c->session_token
-                                            : s3_request_field(r, "x-amz-security-token");
+    lh_str found =
+        c->session_token.len > 0 ? c->session_token : s3_request_field(r, "x-amz-security-token");
 
     if (is_same_secret(found, r->door->session_token))
         return LH_OK;

@@ -323,8 +323,8 @@ s3_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh
     LH_AUTO(lh_object_list) *list = NULL;
 
     LH_TRY(object_forget(b, call, info_key(&call->arena, id), err));
-    LH_TRY(lh_object_list(b, call, s3_upload_folder(&call->arena, id), LH_STR(""),
-                          S3_PARTS_MAX + 1, &list, err));
+    LH_TRY(lh_object_list(b, call, s3_upload_folder(&call->arena, id), LH_STR(""), S3_PARTS_MAX + 1,
+                          &list, err));
     for (size_t i = 0; i < list->count; i++)
         LH_TRY(object_forget(b, call, lh_str_of(list->items[i].key), err));
     return LH_OK;
@@ -420,8 +420,8 @@ s3_uploads_walk(struct lh_bucket *b, struct lh_call *call,
         LH_AUTO(lh_object_list) *list = NULL;
         lh_str rest, id;
 
-        LH_TRY(lh_object_list(b, call, LH_STR(S3_UPLOADS_PREFIX), lh_buf_str(&after), 1, &list,
-                              err));
+        LH_TRY(
+            lh_object_list(b, call, LH_STR(S3_UPLOADS_PREFIX), lh_buf_str(&after), 1, &list, err));
         if (list->count == 0)
             return LH_OK;
         rest = lh_str_of(list->items[0].key);

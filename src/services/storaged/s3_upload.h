@@ -44,8 +44,8 @@ lh_str s3_upload_folder(struct lh_arena *arena, lh_str id);
 lh_str s3_part_key(struct lh_arena *arena, lh_str id, int64_t number);
 bool s3_part_number(lh_str key, int64_t *number);
 /* Info first, so that nobody adds to what is going; then the parts. */
-lh_status s3_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id,
-                           struct lh_error *err);
+lh_status
+s3_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh_error *err);
 
 /* ---- collecting (s3_sweep.c) ---- */
 
