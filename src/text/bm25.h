@@ -17,8 +17,8 @@
  * Threads  any number of searches, and one write at a time (a lock inside sees to it). Words are
  *          cut outside the lock: a write keeps searches waiting for microseconds, also when
  *          tombstones are dropped, which is done aside and then swapped in.
- * Fails    LH_TOO_BIG past max_bytes, LH_NOT_FOUND, LH_CORRUPT "bm25.damaged" when decoding,
- *          LH_UNSUPPORTED "text.language".
+ * Fails    LH_TOO_BIG when a document might need more than max_bytes, LH_NOT_FOUND, LH_CORRUPT
+ *          "bm25.damaged" when decoding, LH_UNSUPPORTED "text.language".
  * Format   docs/formats/bm25.md
  * Sources  Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009 (with Lucene's idf,
  *          which is never negative); Ding and Suel, Faster Top-k Document Retrieval Using Block-Max

@@ -4,9 +4,9 @@
  * Sizes are in characters (code points; a byte that is not UTF-8 counts as one), offsets in bytes.
  * Every chunk is a slice of the text, byte for byte, and no cut lies inside a UTF-8 sequence. A
  * chunk ends at the last sentence end that fits, else at the last line end, else at the last blank,
- * else where it is full. The next one begins with the first sentence, else word, that starts within
- * `overlap` characters of that end. Blanks between chunks belong to none; everything else lies in
- * at least one.
+ * else where it is full. The next one begins with the first sentence, else word, else
+ * character, that starts within `overlap` characters of that end. Blanks between chunks belong to
+ * none; everything else lies in at least one.
  *
  * Threads  pure; an iterator belongs to one thread. Nothing is allocated, nothing fails: a size of
  *          0 and an overlap that leaves no progress are put right (lh_chunker_over).
@@ -29,6 +29,7 @@ struct lh_chunker {
     lh_str text;
     size_t size, overlap; /* characters */
     size_t at;            /* where the next chunk begins */
+    size_t covered;       /* what lies before is in a chunk already */
 };
 
 /* A size of 0 is the default (with its overlap, when that is 0 too); an overlap of more than half

@@ -1,10 +1,10 @@
 /*
  * hash_model: `hash-512`, an embedding that knows nothing and needs nothing.
  *
- * Every word (weight by 1 + ln of its frequency, function words less) and every character n-gram of
- * a word is hashed to one of 512 places with a sign; the result is scaled to length 1. Texts that
- * share words, or parts of words, are near each other; synonyms are not. The same text gives the
- * same floats on every machine and in every release: a change of the scheme gets a new name.
+ * Every word (weight by the root of its frequency, function words less) and every character n-gram
+ * of a word is hashed to one of 512 places with a sign; the result is scaled to length 1. Texts
+ * that share words, or parts of words, are near each other; synonyms are not. The same text gives
+ * the same floats on every machine and in every release: a change of the scheme gets a new name.
  *
  * Threads  pure.
  * Source   Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009; character

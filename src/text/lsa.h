@@ -37,8 +37,8 @@ struct lh_lsa_options {
     uint64_t seed;        /* of the random projection and of the sample */
     unsigned threads;     /* 0: 1 */
     const char *language; /* of stemming; NULL: "english"; "none": no stemming */
-    size_t texts_max;     /* learn from a random sample of at most so many; 0: 200,000 */
-    size_t terms_max;     /* keep the most frequent; 0: 100,000 */
+    size_t texts_max;     /* learn from a random sample of at most so many; 0: 50,000 */
+    size_t terms_max;     /* keep the most frequent; 0: 50,000 */
     size_t documents_min; /* a term must occur in so many texts; 0: 2, or 1 below 20 texts */
     /* Asked now and then from the fitting thread; anything but OK ends the fit. May be NULL. */
     lh_status (*check)(void *ctx, struct lh_error *err);

@@ -1,0 +1,141 @@
+#include "text/bm25_list.h"
+
+#include <stdlib.h>
+#include "base/alloc.h"
+
+#define POSTING_BYTES_MAX 8 /* 5 of the distance, 3 of the frequency */
+
+void
+bm25_list_fini(struct bm25_list *l)
+{
+    if (l->cap)
+        free(l->bytes.heap);
+    free(l->blocks);
+    *l = (struct bm25_list){0};
+}
+
+static size_t
+number_put(uint8_t *to, uint32_t n)
+{
+    size_t i = 0;
+
+    while (n >= 0x80) {
+        to[i++] = (uint8_t)(n | 0x80);
+        n >>= 7;
+    }
+    to[i++] = (uint8_t)n;
+    return i;
+}
+
+static const uint8_t *
+number_get(const uint8_t *at, uint32_t *n)
+{
+    uint32_t value = *at & 0x7F;
+
+    for (unsigned shift = 7; *at++ & 0x80; shift += 7)
+        value |= (uint32_t)(*at & 0x7F) << shift;
+    *n = value;
+    return at;
+}
+
+static const uint8_t *
+bytes_of(const struct bm25_list *l)
+{
+    return l->cap ? l->bytes.heap : l->bytes.here;
+}
+
+/* Room for one more posting. */
+static size_t
+bytes_reserve(struct bm25_list *l)
+{
+    uint32_t room = l->cap ? l->cap : BM25_INLINE;
+    uint32_t cap = l->len + l->len / 2 + 2 * POSTING_BYTES_MAX;
+
+    if (room - l->len >= POSTING_BYTES_MAX)
+        return 0;
+    uint8_t *heap = lh_realloc_array(l->cap ? l->bytes.heap : NULL, cap, 1);
+    if (l->cap == 0)
+        memcpy(heap, l->bytes.here, l->len);
+    size_t grown = cap - l->cap;
+    l->bytes.heap = heap;
+    l->cap = cap;
+    return grown;
+}
+
+static bool
+is_power_of_two(size_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+/* The open block is full: it joins the closed ones, whose array doubles. */
+static size_t
+block_close(struct bm25_list *l)
+{
+    size_t closed = l->count / BM25_BLOCK - 1, grown = 0;
+
+    if (is_power_of_two(closed)) {
+        size_t cap = closed ? closed * 2 : 1;
+        l->blocks = lh_realloc_array(l->blocks, cap, sizeof(*l->blocks));
+        grown = (cap - closed) * sizeof(*l->blocks);
+    }
+    l->blocks[closed] = l->open;
+    return grown;
+}
+
+static void
+block_extend(struct bm25_block *b, struct bm25_posting posting, uint32_t length)
+{
+    uint16_t frequency = (uint16_t)posting.frequency;
+    uint16_t shortest = (uint16_t)(length < UINT16_MAX ? length : UINT16_MAX);
+
+    b->last_doc = posting.doc;
+    b->frequency_max = b->frequency_max > frequency ? b->frequency_max : frequency;
+    b->length_min = b->length_min < shortest ? b->length_min : shortest;
+}
+
+size_t
+bm25_list_add(struct bm25_list *l, struct bm25_posting posting, uint32_t length)
+{
+    uint32_t before = l->count ? l->open.last_doc : 0;
+    size_t grown = bytes_reserve(l);
+    uint8_t *to = (l->cap ? l->bytes.heap : l->bytes.here) + l->len;
+    size_t n = number_put(to, posting.doc - before);
+
+    n += number_put(to + n, posting.frequency);
+    l->len += (uint32_t)n;
+    if (l->count % BM25_BLOCK == 0)
+        l->open = (struct bm25_block){.length_min = UINT16_MAX};
+    block_extend(&l->open, posting, length);
+    l->open.end = l->len;
+    l->count++;
+    return l->count % BM25_BLOCK == 0 ? grown + block_close(l) : grown;
+}
+
+size_t
+bm25_list_bytes(const struct bm25_list *l)
+{
+    size_t closed = l->count / BM25_BLOCK, cap = closed ? 1 : 0;
+
+    while (cap < closed)
+        cap *= 2;
+    return l->cap + cap * sizeof(*l->blocks);
+}
+
+size_t
+bm25_list_decode(const struct bm25_list *l, size_t i, struct bm25_posting out[BM25_BLOCK])
+{
+    const uint8_t *at = bytes_of(l) + (i ? l->blocks[i - 1].end : 0);
+    const uint8_t *end = bytes_of(l) + bm25_list_block(l, i)->end;
+    uint32_t doc = i ? l->blocks[i - 1].last_doc : 0;
+    size_t n = 0;
+
+    while (at < end) {
+        uint32_t distance;
+        at = number_get(at, &distance);
+        at = number_get(at, &out[n].frequency);
+        doc += distance;
+        out[n++].doc = doc;
+    }
+    return n;
+}

@@ -1,0 +1,218 @@
+/*
+ * The range of the matrix is found by multiplying it with a random block, and sharpened by a few
+ * rounds of orthonormalising and multiplying back and forth. Projected onto that range the matrix
+ * is small in one direction; an LQ decomposition makes it small in both, and a dense SVD ends it.
+ *
+ * Dense blocks are row-major with one row for each row of the matrix. To LAPACK, which counts by
+ * columns, such a block is its own transpose, so that orthonormal columns come from an LQ instead
+ * of a QR and nothing is copied.
+ */
+#include "text/svd.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "base/alloc.h"
+
+#define OVERSAMPLE 20
+#define ROUNDS 4
+#define NEGLIGIBLE 1e-5F /* of the largest singular value */
+
+/* Threads are ours to bound; those of OpenBLAS would be one for each core, for everybody. */
+static void
+blas_quiet(void)
+{
+    openblas_set_num_threads(1);
+}
+
+/* SplitMix64. */
+static uint64_t
+dice(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15ULL);
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+
+/* Box and Muller. */
+static float
+gaussian(uint64_t *state)
+{
+    double u = ((double)(dice(state) >> 11) + 1.0) * 0x1p-53;
+    double v = (double)(dice(state) >> 11) * 0x1p-53;
+
+    return (float)(sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v));
+}
+
+static lh_status
+lapack_check(lapack_int info, const char *what, struct lh_error *err)
+{
+    if (info == 0)
+        return LH_OK;
+    return lh_fail(err, LH_BUG, "lsa.lapack", "%s answered %d", what, (int)info);
+}
+
+/* Makes the columns of `block` (rows × width, width ≤ rows) orthonormal. `lower` (width × width, by
+ * columns), if given, is what they are to be multiplied with from the left, in LAPACK's view. */
+static lh_status
+orthonormalize(float *block, size_t rows, size_t width, float *lower, struct lh_error *err)
+{
+    lapack_int w = (lapack_int)width, r = (lapack_int)rows;
+    float *tau = lh_alloc_array(width, sizeof(*tau));
+    lapack_int info = LAPACKE_sgelqf(LAPACK_COL_MAJOR, w, r, block, w, tau);
+
+    for (size_t column = 0; lower && column < width; column++) {
+        for (size_t row = column; row < width; row++)
+            lower[column * width + row] = block[column * width + row];
+    }
+    if (info == 0)
+        info = LAPACKE_sorglq(LAPACK_COL_MAJOR, w, r, w, block, w, tau);
+    free(tau);
+    return lapack_check(info, "LQ", err);
+}
+
+struct work {
+    const struct text_sparse *m;
+    struct text_sparse transposed;
+    const struct text_svd_options *options;
+    size_t width;
+    float *tall; /* rows × width */
+    float *wide; /* columns × width */
+};
+
+static lh_status
+work_check(const struct work *w, struct lh_error *err)
+{
+    return w->options->check ? w->options->check(w->options->check_ctx, err) : LH_OK;
+}
+
+static void
+forth(struct work *w)
+{
+    text_sparse_multiply(w->m, w->wide, w->width, w->options->threads, w->tall);
+}
+
+static void
+back(struct work *w)
+{
+    text_sparse_multiply(&w->transposed, w->tall, w->width, w->options->threads, w->wide);
+}
+
+/* `tall` becomes an orthonormal basis of where the matrix maps to. */
+static lh_status
+range_find(struct work *w, struct lh_error *err)
+{
+    uint64_t state = w->options->seed;
+
+    for (size_t i = 0; i < w->m->columns * w->width; i++)
+        w->wide[i] = gaussian(&state);
+    forth(w);
+    for (int round = 0; round < ROUNDS; round++) {
+        LH_TRY(work_check(w, err));
+        LH_TRY(orthonormalize(w->tall, w->m->rows, w->width, NULL, err));
+        back(w);
+        LH_TRY(work_check(w, err));
+        LH_TRY(orthonormalize(w->wide, w->m->columns, w->width, NULL, err));
+        forth(w);
+    }
+    return orthonormalize(w->tall, w->m->rows, w->width, NULL, err);
+}
+
+/* The vectors are the orthonormal columns of `wide`, turned by `turn` (by columns: V transposed).
+ */
+static void
+vectors_turn(const struct work *w, const float *turn, size_t kept, float *vectors)
+{
+    memset(vectors, 0, w->m->columns * w->options->rank * sizeof(*vectors));
+    cblas_sgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)kept, (int)w->m->columns,
+                (int)w->width, 1.0F, turn, (int)w->width, w->wide, (int)w->width, 0.0F, vectors,
+                (int)w->options->rank);
+}
+
+static void
+sign_fix(float *vectors, size_t rows, size_t rank, size_t column)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        float v = vectors[i * rank + column];
+        largest = fabsf(v) > fabsf(largest) ? v : largest;
+    }
+    for (size_t i = 0; largest < 0 && i < rows; i++)
+        vectors[i * rank + column] = -vectors[i * rank + column];
+}
+
+static size_t
+kept_count(const struct work *w, const float *values)
+{
+    size_t kept = w->width < w->options->rank ? w->width : w->options->rank;
+
+    while (kept > 0 && !(values[kept - 1] > values[0] * NEGLIGIBLE))
+        kept--;
+    return kept;
+}
+
+static lh_status
+small_svd(struct work *w, float *lower, float *all_values, float *turn, struct lh_error *err)
+{
+    lapack_int n = (lapack_int)w->width;
+    float *left = lh_alloc_array(w->width * w->width, sizeof(*left));
+    lapack_int info =
+        LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'A', n, n, lower, n, all_values, left, n, turn, n);
+
+    free(left);
+    return lapack_check(info, "SVD", err);
+}
+
+static lh_status
+finish(struct work *w, float *lower, float *all_values, float *turn, float *values, float *vectors,
+       struct lh_error *err)
+{
+    back(w);
+    LH_TRY(orthonormalize(w->wide, w->m->columns, w->width, lower, err));
+    LH_TRY(small_svd(w, lower, all_values, turn, err));
+    size_t kept = kept_count(w, all_values);
+    vectors_turn(w, turn, kept, vectors);
+    for (size_t i = 0; i < w->options->rank; i++)
+        values[i] = i < kept ? all_values[i] : 0;
+    for (size_t i = 0; i < kept; i++)
+        sign_fix(vectors, w->m->columns, w->options->rank, i);
+    return LH_OK;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+lh_status
+text_svd(const struct text_sparse *m, const struct text_svd_options *options, float *values,
+         float *vectors, struct lh_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t width = least(options->rank + OVERSAMPLE, least(m->rows, m->columns));
+    struct work w = {.m = m, .options = options, .width = width};
+
+    pthread_once(&once, blas_quiet);
+    text_sparse_transpose(m, &w.transposed);
+    w.tall = lh_alloc_array(m->rows * width, sizeof(float));
+    w.wide = lh_alloc_array(m->columns * width, sizeof(float));
+    float *lower = lh_alloc_array(width * width, sizeof(float));
+    float *turn = lh_alloc_array(width * width, sizeof(float));
+    float *all_values = lh_alloc_array(width, sizeof(float));
+    lh_status status = range_find(&w, err);
+    if (status == LH_OK)
+        status = finish(&w, lower, all_values, turn, values, vectors, err);
+    free(all_values);
+    free(turn);
+    free(lower);
+    free(w.wide);
+    free(w.tall);
+    text_sparse_fini(&w.transposed);
+    return status;
+}
