@@ -100,6 +100,8 @@ struct lh_reader_at {
     struct lh_object_info shown; /* as the caller does: differs when a copy stands in */
     lh_str metadata;             /* the backend's */
     struct block_reader *blocks; /* NULL: straight from the backend */
+    struct lh_read_tally *tally; /* NULL: nobody counts */
+    bool is_exact;               /* lh_reader_at_use */
     bool is_copy;
     struct lh_reader_at *_Atomic stand_in; /* of the copy, once this one has failed */
 };

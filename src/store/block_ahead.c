@@ -92,7 +92,7 @@ block_ahead_note(struct block_reader *r, const struct lh_call *call, uint64_t of
 {
     struct block_ahead *a = &r->ahead;
 
-    if (r->is_exact || r->source->cache->ahead_max == 0 || !note(r, offset, n))
+    if (r->object->is_exact || r->source->cache->ahead_max == 0 || !note(r, offset, n))
         return;
     block_call_derive(&a->call, call);
     a->task.run = ahead_run;

@@ -140,13 +140,6 @@ block_reader_free(struct block_reader *r)
     free(r);
 }
 
-void
-block_reader_use(struct block_reader *r, struct lh_read_tally *tally, bool is_exact)
-{
-    r->tally = tally;
-    r->is_exact = is_exact;
-}
-
 lh_status
 block_reader_read(struct block_reader *r, struct lh_call *call, uint64_t offset, void *to, size_t n,
                   struct lh_error *err)

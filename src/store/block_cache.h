@@ -45,7 +45,6 @@ void block_source_free(struct block_source *s); /* NULL is fine */
 /* NULL when the object has no ETag: it is read without the cache. `object` outlives it. */
 struct block_reader *block_reader_new(struct block_source *s, struct lh_reader_at *object);
 void block_reader_free(struct block_reader *r); /* NULL is fine */
-void block_reader_use(struct block_reader *r, struct lh_read_tally *tally, bool is_exact);
 /* The range is within the object. */
 lh_status block_reader_read(struct block_reader *r, struct lh_call *call, uint64_t offset, void *to,
                             size_t n, struct lh_error *err);

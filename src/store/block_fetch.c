@@ -60,8 +60,8 @@ measure(struct block_reader *r, uint64_t bytes, int64_t began_ns)
 {
     block_cost_note(&r->source->cost, bytes, (uint64_t)(lh_time_mono_ns() - began_ns));
     lh_metric_add(r->source->bytes, (int64_t)bytes);
-    if (r->tally)
-        atomic_fetch_add_explicit(&r->tally->remote_bytes, bytes, memory_order_relaxed);
+    if (r->object->tally)
+        atomic_fetch_add_explicit(&r->object->tally->remote_bytes, bytes, memory_order_relaxed);
 }
 
 static void
@@ -99,8 +99,8 @@ range_fetch(struct block_reader *r, struct lh_call *call, struct block_range *ra
     n = n < left ? n : (size_t)left;
     bytes = lh_alloc(n);
     lh_metric_add(r->source->requests, 1);
-    if (r->tally)
-        atomic_fetch_add_explicit(&r->tally->remote_requests, 1, memory_order_relaxed);
+    if (r->object->tally)
+        atomic_fetch_add_explicit(&r->object->tally->remote_requests, 1, memory_order_relaxed);
     LH_TRY(r->object->bucket->ops->read(r->object, call, offset, bytes, n, err));
     measure(r, n, began_ns);
     range_cut_up(r, range, (const uint8_t *)bytes, n);

@@ -52,8 +52,6 @@ struct block_ahead {
 struct block_reader {
     struct block_source *source;
     struct lh_reader_at *object;
-    struct lh_read_tally *tally; /* NULL: none */
-    bool is_exact;
     uint64_t serial;
     uint8_t digest[LH_SHA256_BYTES]; /* block_id.object */
     atomic_uint running;             /* ranges of this object under way by helpers */

@@ -57,7 +57,7 @@ static void
 hit_count(const struct window *w, enum block_tier tier, uint64_t pages)
 {
     struct block_cache *c = w->r->source->cache;
-    struct lh_read_tally *t = w->r->tally;
+    struct lh_read_tally *t = w->r->object->tally;
     uint64_t bytes = block_pages_bytes(pages);
 
     if (!w->is_counted || pages == 0)

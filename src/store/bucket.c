@@ -528,10 +528,10 @@ lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint64_t l
 void
 lh_reader_at_use(struct lh_reader_at *r, struct lh_read_tally *tally, bool is_exact)
 {
-    if (r->bucket->ops->is_remote)
+    r->tally = tally;
+    r->is_exact = is_exact;
+    if (tally && r->bucket->ops->is_remote)
         atomic_fetch_add_explicit(&tally->remote_requests, 1, memory_order_relaxed);
-    if (r->blocks)
-        block_reader_use(r->blocks, tally, is_exact);
 }
 
 void

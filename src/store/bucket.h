@@ -118,8 +118,9 @@ bool lh_reader_at_is_proven(const struct lh_reader_at *r, uint64_t offset, uint6
 struct lh_read_tally {
     atomic_uint_fast64_t remote_bytes, remote_requests, memory_bytes, disk_bytes;
 };
-/* Before the first read: adds to `tally` until freed, beginning with the request that opened a
- * remote object. `is_exact`: the reader asks for all it will need, so nothing is read ahead of it.
+/* Before the first read: adds to `tally` (NULL: nobody counts) until freed, beginning with the
+ * request that opened a remote object. `is_exact`: the reader asks for all it will need, so nothing
+ * is read ahead of it.
  */
 void lh_reader_at_use(struct lh_reader_at *r, struct lh_read_tally *tally, bool is_exact);
 void lh_reader_at_free(struct lh_reader_at *r);

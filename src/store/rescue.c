@@ -331,6 +331,7 @@ stand_in(struct rescued *x, struct lh_bucket *rescue, const struct replica_entry
         return copy_changed(e, err);
     opening.out = &fresh;
     LH_TRY(open_from_copy(&opening, rescue, e, err));
+    lh_reader_at_use(fresh, x->reader->tally, x->reader->is_exact);
     if (atomic_compare_exchange_strong(&x->reader->stand_in, &found, fresh))
         found = fresh;
     else
