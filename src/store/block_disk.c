@@ -172,26 +172,27 @@ aside_open(const struct block_disk *d, const char *path, char aside[PATH_MAX])
 static bool
 file_write(int fd, const struct block *b)
 {
-    static const struct timespec never_used[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
     uint8_t head[BLOCK_HEAD_BYTES];
 
     block_head_encode(b, head);
     return lh_file_write_all(fd, lh_bytes_of(head, sizeof(head)), NULL) == LH_OK &&
-           lh_file_write_all(fd, lh_bytes_of(b->bytes, block_pages_bytes(b->pages)), NULL) ==
-               LH_OK &&
-           futimens(fd, never_used) == 0;
+           lh_file_write_all(fd, lh_bytes_of(b->bytes, block_pages_bytes(b->pages)), NULL) == LH_OK;
 }
 
-/* What replaces a block that was used stays a used one. */
+/* What replaces a block that was used stays a used one. The time is set after the renaming: a file
+ * aside that looks old would be cleared away as a leftover. */
 static bool
 publish(const char *aside, const char *path, int fd)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+    static const struct timespec never_used[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 0}};
     struct stat old;
+    bool was_used = stat(path, &old) == 0 && old.st_mtim.tv_sec > 0;
 
-    if (stat(path, &old) == 0 && old.st_mtim.tv_sec > 0)
-        (void)futimens(fd, times);
-    return rename(aside, path) == 0;
+    if (rename(aside, path) != 0)
+        return false;
+    if (!was_used)
+        (void)futimens(fd, never_used);
+    return true;
 }
 
 static void
