@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "engine/lake_fs.h"
 #include "engine/table_cells.h"
+#include "engine/vectors_register.h"
 
 #define GIB ((uint64_t)1 << 30)
 
@@ -114,8 +115,10 @@ static lh_status
 database_furnish(const struct lh_engine *e, duckdb_connection c, struct lh_error *err)
 {
     LH_TRY(statements_run(c, settings_both, err));
-    if (e->kind == LH_ENGINE_WORK)
-        return engine_table_register(c, err);
+    if (e->kind == LH_ENGINE_WORK) {
+        LH_TRY(engine_table_register(c, err));
+        return engine_vectors_register(c, err);
+    }
     LH_TRY(engine_search_register(c, err));
     return statements_run(c, settings_query, err);
 }
