@@ -2,13 +2,30 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "services/vectord/cache_file.h"
+#include "services/vectord/registry.h"
 
 enum { DELETE_TRIES = 20 };
 
 /* ---- describing ---- */
 
+/* `g` is the current generation, or NULL when it cannot be opened: what it holds is then not known.
+ */
 static void
-index_print(struct lh_json_writer *w, const struct vector_definition *d)
+size_print(struct lh_json_writer *w, const struct vector_generation *g)
+{
+    if (g) {
+        lh_json_set_u64(w, "length", atomic_load(&g->live_count));
+        lh_json_set_u64(w, "memory_bytes", atomic_load(&g->bytes));
+    } else {
+        lh_json_set_null(w, "length");
+        lh_json_set_null(w, "memory_bytes");
+    }
+}
+
+static void
+index_print(struct lh_json_writer *w, const struct vector_definition *d,
+            const struct vector_generation *g)
 {
     const struct vector_generation_spec *spec = vector_definition_find(d, d->current);
 
@@ -17,6 +34,7 @@ index_print(struct lh_json_writer *w, const struct vector_definition *d)
     lh_json_set_u64(w, "dimension", spec->dimension);
     lh_json_set_cstr(w, "metric", vector_metric_name(d->metric));
     lh_json_set_u64(w, "generation", d->current);
+    size_print(w, g);
     lh_json_set_cstr(w, "model", spec->model[0] ? spec->model : NULL);
     lh_json_key(w, "parameters");
     lh_json_object_begin(w);
@@ -33,10 +51,12 @@ vector_index_describe(struct vectord *v, struct lh_call *call, lh_str name, stru
                       struct lh_error *err)
 {
     LH_AUTO(vector_definition) *d = NULL;
+    LH_AUTO(vector_generation) *g = NULL;
     struct lh_json_writer w = lh_json_writer_over(answer);
 
     LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
-    index_print(&w, d);
+    LH_TRY(vector_current(v, call, name, &g, err));
+    index_print(&w, d, g);
     return LH_OK;
 }
 
@@ -55,12 +75,14 @@ vector_index_list(struct vectord *v, struct lh_call *call, lh_str after, size_t 
     lh_json_array_begin(&w);
     for (size_t i = 0; i < count; i++) {
         LH_AUTO(vector_definition) *d = NULL;
+        LH_AUTO(vector_generation) *g = NULL;
         LH_AUTO_ERROR(why);
         lh_status status = vector_definition_load(v->bucket, call, names[i], &d, &why);
 
-        if (status == LH_OK)
-            index_print(&w, d);
-        else if (status != LH_NOT_FOUND) {
+        if (status == LH_OK) {
+            (void)vector_current(v, call, names[i], &g, NULL);
+            index_print(&w, d, g);
+        } else if (status != LH_NOT_FOUND) {
             lh_error_copy(err, &why);
             return status;
         }
@@ -121,12 +143,14 @@ room_check(const struct vectord *v, struct lh_call *call, struct lh_error *err)
 }
 
 static lh_status
-created_event(const struct vectord *v, struct lh_call *call, const struct vector_definition *d,
+created_event(struct vectord *v, struct lh_call *call, const struct vector_definition *d,
               struct lh_buf *answer, struct lh_error *err)
 {
+    LH_AUTO(vector_generation) *g = NULL;
     struct lh_json_writer w = lh_json_writer_over(answer);
 
-    index_print(&w, d);
+    LH_TRY(vector_current(v, call, lh_str_of(d->name), &g, err));
+    index_print(&w, d, g);
     return vectord_event(v, call, d->name, "index.created", LH_STR_NONE, lh_buf_str(answer), err);
 }
 
@@ -145,6 +169,7 @@ vector_index_create(struct vectord *v, struct lh_call *call, const json_t *body,
     LH_TRY(vector_definition_generation_add(d, &spec, &d->current, err));
     d->generations[0].state = VECTOR_READY;
     LH_TRY(vector_definition_create(v->bucket, call, d, err));
+    vector_registry_drop(v, lh_str_of(d->name));
     return created_event(v, call, d, answer, err);
 }
 
@@ -172,6 +197,8 @@ objects_remove(const struct vectord *v, struct lh_call *call, const struct vecto
     const char *prefix =
         lh_arena_printf(&call->arena, "_vectors/%s/embeddings/%.8s-", d->name, d->uid);
 
+    for (size_t i = 0; i < d->generation_count; i++)
+        vector_cache_remove(v, d->uid, d->generations[i].number);
     return lh_object_walk(v->bucket, call, lh_str_of(prefix), object_remove, ctx, err);
 }
 
@@ -186,6 +213,7 @@ vector_index_delete(struct vectord *v, struct lh_call *call, lh_str name, struct
         LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
         status = vector_definition_delete(v->bucket, call, d, &why);
         if (status == LH_OK) {
+            vector_registry_drop(v, name);
             LH_TRY(vectord_event(v, call, d->name, "index.deleted", LH_STR_NONE, LH_STR_NONE, err));
             return objects_remove(v, call, d, err);
         }

@@ -207,6 +207,7 @@ vector_definition_generation_add(struct vector_definition *d,
     own = &d->generations[d->generation_count++];
     *own = *spec;
     own->number = d->next++;
+    own->log = spec->log ? spec->log : own->number;
     own->created_us = lh_time_now_us();
     own->source = lh_strdup(spec->source);
     own->note = NULL;
@@ -286,6 +287,7 @@ spec_print(struct lh_json_writer *w, const struct vector_generation_spec *spec)
 {
     lh_json_object_begin(w);
     lh_json_set_u64(w, "generation", spec->number);
+    lh_json_set_u64(w, "log", spec->log);
     lh_json_set_cstr(w, "state", vector_state_name(spec->state));
     lh_json_set_u64(w, "dimension", spec->dimension);
     lh_json_set_cstr(w, "model", spec->model);
@@ -377,9 +379,9 @@ spec_parse(const json_t *object, struct vector_generation_spec *spec)
     spec->created_us = json_integer_value(json_object_get(object, "created_us"));
     spec->note = lh_strdup(json_string_value(json_object_get(object, "note")));
     spec->source = source ? json_dumps(source, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    return u64_of(object, "generation", &spec->number) && spec_words_parse(object, spec) &&
-           u32_of(object, "dimension", &spec->dimension) && spec->dimension > 0 &&
-           spec->dimension <= LH_ANN_DIM_MAX && u32_of(object, "m", &p->m) &&
+    return u64_of(object, "generation", &spec->number) && u64_of(object, "log", &spec->log) &&
+           spec_words_parse(object, spec) && u32_of(object, "dimension", &spec->dimension) &&
+           spec->dimension > 0 && spec->dimension <= LH_ANN_DIM_MAX && u32_of(object, "m", &p->m) &&
            u32_of(object, "ef_construction", &p->ef_construction) &&
            u32_of(object, "ef_search", &p->ef_search) && p->m <= M_MAX;
 }

@@ -38,6 +38,8 @@ enum vector_state { VECTOR_READY, VECTOR_BUILDING, VECTOR_FAILED };
 
 struct vector_generation_spec {
     uint64_t number; /* from 1, never used again */
+    uint64_t log;    /* number of the generation whose batches hold its items; 0 in
+                        vector_definition_generation_add: its own */
     enum vector_state state;
     uint32_t dimension;
     char model[VECTOR_MODEL_MAX]; /* "": none; vectors come from outside */

@@ -1,7 +1,12 @@
 #include "services/vectord/catalogue.h"
+#include "services/vectord/items.h"
+#include "services/vectord/search.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 #define ANSWER_BYTES_MAX ((size_t)16 << 20)
+#define SEARCH_BYTES_MAX ((size_t)256 << 20)
+#define ITEMS_BODY_MAX ((uint64_t)256 << 20)
+#define SEARCH_BODY_MAX ((uint64_t)8 << 20)
 #define DEFINITION_BODY_MAX ((uint64_t)64 << 10)
 
 static lh_status
@@ -51,6 +56,64 @@ index_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh
     return lh_response_empty(res, 204, err);
 }
 
+static lh_status
+items_upsert(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_items_upsert(self, call, lh_request_param(req, "name"),
+                               lh_bytes_str(req->body_bytes), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+items_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_items_delete(self, call, lh_request_param(req, "name"), body, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+item_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+         struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_item_get(self, call, lh_request_param(req, "name"), lh_request_param(req, "id"),
+                           &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+item_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+            struct lh_error *err)
+{
+    LH_TRY(vector_item_delete(self, call, lh_request_param(req, "name"),
+                              lh_request_param(req, "id"), err));
+    return lh_response_empty(res, 204, err);
+}
+
+static lh_status
+search(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+       struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_search(self, call, lh_request_param(req, "name"), lh_bytes_str(req->body_bytes),
+                         &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
 #define INDEX "/v1/vectors/indexes/{name}"
 
 const struct lh_route vectord_routes[] = {
@@ -58,5 +121,10 @@ const struct lh_route vectord_routes[] = {
     {LH_GET, "/v1/vectors/indexes", index_list, 0, 0},
     {LH_GET, INDEX, index_get, 0, 0},
     {LH_DELETE, INDEX, index_delete, LH_ROUTE_WRITES, 0},
+    {LH_POST, INDEX "/items", items_upsert, LH_ROUTE_WRITES, ITEMS_BODY_MAX},
+    {LH_POST, INDEX "/items/delete", items_delete, LH_ROUTE_WRITES, ITEMS_BODY_MAX},
+    {LH_GET, INDEX "/items/{id}", item_get, 0, 0},
+    {LH_DELETE, INDEX "/items/{id}", item_delete, LH_ROUTE_WRITES, 0},
+    {LH_POST, INDEX "/search", search, 0, SEARCH_BODY_MAX},
     {0},
 };

@@ -1,0 +1,22 @@
+/*
+ * search: the nearest items to a vector or a text.
+ *
+ * One search uses one generation and one epoch of it from begin to end. Fewer than k hits come back
+ * only when fewer items match.
+ *
+ * Fails    INVALID "vectors.query" | "vectors.vector" | "vectors.dimension" |
+ *          "vectors.zero_vector" | "vectors.filter"; as embed.h and queryd's client.
+ */
+#ifndef LH_SERVICES_VECTORD_SEARCH_H
+#define LH_SERVICES_VECTORD_SEARCH_H
+
+#include "services/vectord/allowed.h"
+#include "services/vectord/registry.h"
+
+enum { VECTOR_K_DEFAULT = 10, VECTOR_K_MAX = 10000, VECTOR_EXCLUDED_MAX = 10000 };
+
+/* `body` as it came. */
+lh_status vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
+                        struct lh_buf *answer, struct lh_error *err);
+
+#endif
