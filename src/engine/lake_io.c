@@ -66,6 +66,7 @@ engine_reads_reset(struct engine_reads *r)
     lh_error_clear(&r->shared.failure);
     atomic_store(&r->bytes, 0);
     atomic_store(&r->requests, 0);
+    atomic_store(&r->rescued_by, NULL);
     tally_clear(&r->tally);
 }
 
@@ -200,6 +201,15 @@ object_leave(struct engine_reads *r, struct engine_object *o)
     return true;
 }
 
+static void
+rescue_note(struct engine_file *f)
+{
+    const char *by = atomic_load_explicit(&f->call.rescued_by, memory_order_relaxed);
+
+    if (by)
+        atomic_store(&f->reads->rescued_by, by);
+}
+
 static lh_status
 object_new(struct engine_file *f, const char *uri, struct engine_object **out, struct lh_error *err)
 {
@@ -212,6 +222,7 @@ object_new(struct engine_file *f, const char *uri, struct engine_object **out, s
         return lh_fail(err, LH_INVALID, "engine.uri", "\"%s\" is not lake://bucket/key", uri);
     LH_TRY(lh_store_bucket(f->reads->store, &f->call, name, &bucket, err));
     LH_TRY(lh_object_open(bucket, &f->call, key, &reader, &info, err));
+    rescue_note(f);
     lh_reader_at_use(reader, &f->reads->tally, true);
     *out = LH_NEW(struct engine_object);
     (*out)->uri = lh_strdup(uri);
@@ -354,6 +365,7 @@ engine_file_read(struct engine_file *f, void *to, uint64_t n, uint64_t offset, c
         status = mem_read(&f->reads->mem, to, n, offset, &err);
     } else {
         status = lh_reader_at_read(f->object->reader, &f->call, offset, to, n, &err);
+        rescue_note(f);
         atomic_fetch_add_explicit(&f->reads->bytes, n, memory_order_relaxed);
         atomic_fetch_add_explicit(&f->reads->requests, 1, memory_order_relaxed);
     }

@@ -50,6 +50,7 @@ struct engine_reads {
         struct lh_error failure; /* the first of this statement */
     } shared;
     struct engine_mem mem;
+    const char *_Atomic rescued_by; /* the bucket that stood in for another; NULL: none */
     atomic_uint_fast64_t bytes, requests;
     struct lh_read_tally tally; /* of those, what remote buckets and caches answered */
 };

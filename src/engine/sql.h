@@ -85,6 +85,10 @@ lh_statement_run(struct lh_statement *s, enum lh_result_format format,
                  const struct lh_statement_limits *limits, const struct lh_result_sink *sink,
                  struct lh_statement_outcome *out, struct lh_error *err);
 
+/* The rescue bucket that answered reads of this statement so far; NULL: none did. The name outlives
+ * it. */
+const char *lh_statement_rescued_by(const struct lh_statement *s);
+
 /* The hot cache: a version held in memory as a DuckDB table, used instead of its objects until
  * dropped. `size_bytes` is what memory grew by, exact while one load runs at a time. A version that
  * is loaded already stays as it is. */

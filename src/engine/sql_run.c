@@ -95,6 +95,12 @@ stream(struct lh_statement *s, enum lh_result_format format, uint64_t rows_max,
     return status;
 }
 
+const char *
+lh_statement_rescued_by(const struct lh_statement *s)
+{
+    return s->connection ? atomic_load(&s->connection->reads.rescued_by) : NULL;
+}
+
 static void
 reads_count(const struct engine_reads *r, struct lh_statement_outcome *out)
 {

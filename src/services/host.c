@@ -76,6 +76,7 @@ host_build(struct lh_host *h, const struct lh_host_options *options, struct lh_e
     h->env.secrets = lh_secrets_open(options->config);
     LH_TRY(lh_store_open(options->config, h->data_dir, h->env.secrets, &h->env.store, err));
     h->env.mesh = lh_mesh_new(options->config);
+    lh_store_on_rescue(h->env.store, host_rescue_tell, h);
     slots_build(h, options->services);
     h->listen = listen_choose(h, options);
     h->url = lh_strdup("");

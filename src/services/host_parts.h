@@ -65,6 +65,9 @@ struct host_reported {
 bool host_reported_add(struct host_reported *r, const char *trace_id, const char *reason);
 bool host_failure_is_operational(const struct lh_error *err);
 
+/* A read that the rescue bucket answered is a failure too, though nobody was failed. */
+void host_rescue_tell(void *host, struct lh_call *call, const struct lh_rescue *told);
+
 /* ---- the host ---- */
 
 struct host_engines {

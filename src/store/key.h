@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 #define LH_KEY_MAX 1024
+#define LH_BUCKET_NAME_MAX 63
 
 lh_status lh_key_check(lh_str key, struct lh_error *err); /* INVALID "store.key" */
 /* The service that owns the key's first component ("_catalog" catalogd, …), "" when it is

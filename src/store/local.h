@@ -55,6 +55,12 @@ local_of(struct lh_bucket *b)
 /* By errno, naming the object and what was tried. */
 lh_status local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str key,
                      struct lh_error *err);
+/* No such object, or no bucket any more: UNAVAILABLE "store.bucket_gone" when the root has been
+ * deleted under us. What is looked for there is missing for another reason than anybody asked
+ * about.
+ */
+lh_status local_fail_absent(const struct local_bucket *b, lh_str key, struct lh_error *err);
+lh_status local_root_check(const struct local_bucket *b, struct lh_error *err);
 lh_status local_fail_contended(const struct local_bucket *b, lh_str key, struct lh_error *err);
 lh_status local_writable_check(const struct local_bucket *b, struct lh_error *err);
 

@@ -41,11 +41,39 @@ fail_by_errno(const struct local_bucket *b, int errnum, const char *what, lh_str
     return lh_fail_errno(err, errnum, "%s '%.*s' in bucket '%s'", what, LH_FMT(shown), name);
 }
 
+/* A deleted folder that is still open looks like an empty one. Where folders have no count of links
+ * (Btrfs) the path tells. */
+lh_status
+local_root_check(const struct local_bucket *b, struct lh_error *err)
+{
+    struct stat st;
+
+    if (fstat(b->root_fd, &st) == 0 && st.st_nlink > 0 &&
+        (stat(b->root, &st) == 0 || errno != ENOENT))
+        return LH_OK;
+    return lh_fail(err, LH_UNAVAILABLE, "store.bucket_gone", "the folder %s of bucket '%s' is gone",
+                   b->root, b->base.name);
+}
+
+lh_status
+local_fail_absent(const struct local_bucket *b, lh_str key, struct lh_error *err)
+{
+    lh_status status = local_root_check(b, err);
+
+    if (status == LH_OK)
+        return bucket_fail_no_object(&b->base, key, err);
+    bucket_error_subject(&b->base, key, err);
+    return status;
+}
+
 lh_status
 local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str key,
            struct lh_error *err)
 {
-    lh_status status = fail_by_errno(b, errnum, what, key, err);
+    lh_status status = errnum == ENOENT ? local_root_check(b, err) : LH_OK;
+
+    if (status == LH_OK)
+        status = fail_by_errno(b, errnum, what, key, err);
 
     bucket_error_subject(&b->base, key, err);
     return status;
@@ -54,6 +82,7 @@ local_fail(const struct local_bucket *b, int errnum, const char *what, lh_str ke
 lh_status
 local_fail_contended(const struct local_bucket *b, lh_str key, struct lh_error *err)
 {
+    LH_TRY(local_root_check(b, err));
     return lh_fail(err, LH_BUSY, "store.folder_contended",
                    "the folder of '%.*s' in bucket '%s' is removed again and again",
                    LH_FMT(lh_str_fit(key, 300)), b->base.name);

@@ -608,6 +608,24 @@ what_was_proven_once_is_not_read_again(void **state)
     assert_int_equal(lh_metric_value(f->bucket->metrics.proven_misses), before);
 }
 
+static void
+a_bucket_whose_folder_was_deleted_is_unavailable_and_not_empty(void **state)
+{
+    struct fixture *f = *state;
+    LH_AUTO(lh_object_list) *page = NULL;
+    LH_AUTO_BUF(out, 100);
+
+    must(put_text(f, "a/k", "1", NULL, NULL, &err));
+    must(lh_dir_remove_tree(f->root, &err));
+    must_fail(lh_object_get(f->bucket, &f->call, LH_STR("a/k"), &out, NULL, &err), LH_UNAVAILABLE,
+              "store.bucket_gone");
+    must_fail(lh_object_list(f->bucket, &f->call, LH_STR(""), LH_STR(""), 0, &page, &err),
+              LH_UNAVAILABLE, "store.bucket_gone");
+    must_fail(lh_object_delete(f->bucket, &f->call, LH_STR("a/k"), NULL, &err), LH_UNAVAILABLE,
+              "store.bucket_gone");
+    must_fail(put_text(f, "a/k", "1", NULL, NULL, &err), LH_UNAVAILABLE, "store.bucket_gone");
+}
+
 int
 main(void)
 {
@@ -644,6 +662,7 @@ main(void)
         bucket_test(any_range_of_a_large_object_is_right),
         bucket_test(a_file_given_out_is_the_object),
         bucket_test(what_was_proven_once_is_not_read_again),
+        bucket_test(a_bucket_whose_folder_was_deleted_is_unavailable_and_not_empty),
     };
 
     return cmocka_run_group_tests_name("local_bucket", tests, NULL, NULL);

@@ -160,7 +160,7 @@ local_parent_find(struct local_bucket *b, lh_str key, struct local_parent *p, st
     parent_aim(key, p);
     p->fd = folder_open_of(b, p, folder_length(p));
     if (p->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return bucket_fail_no_object(&b->base, key, err);
+        return local_fail_absent(b, key, err);
     if (p->fd < 0)
         return fail_on_the_way(b, errno, key, err);
     return LH_OK;

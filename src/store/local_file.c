@@ -79,13 +79,13 @@ local_file_load(struct local_bucket *b, int fd, int errnum, lh_str key, struct l
 {
     out->fd = fd;
     if (fd < 0 && (errnum == ENOENT || errnum == ENOTDIR || errnum == ENXIO))
-        return bucket_fail_no_object(&b->base, key, err);
+        return local_fail_absent(b, key, err);
     if (fd < 0)
         return local_fail(b, errnum, "cannot open", key, err);
     if (fstat(fd, &out->st) != 0)
         return local_fail(b, errno, "cannot look at", key, err);
     if (!S_ISREG(out->st.st_mode))
-        return bucket_fail_no_object(&b->base, key, err);
+        return local_fail_absent(b, key, err);
     LH_TRY(meta_load(b, key, out, err));
     out->info.modified_us = modified_us(&out->st);
     if (!out->has_meta) {

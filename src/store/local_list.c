@@ -379,6 +379,8 @@ local_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l, s
     lh_buf_init(&w->key, (size_t)2 * LOCAL_PATH_MAX);
     if (walk_start(w))
         status = folder_walk(w, err);
+    if (status == LH_OK && l->list->count == 0)
+        status = local_root_check(w->b, err);
     lh_buf_fini(&w->key);
     free(w);
     return status;

@@ -172,11 +172,11 @@ object_check(struct local_bucket *b, const struct local_parent *p, lh_str key, s
     struct stat st;
 
     if (fstatat(p->fd, p->leaf, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? bucket_fail_no_object(&b->base, key, err)
+        return errno == ENOENT ? local_fail_absent(b, key, err)
                                : local_fail(b, errno, "cannot look at", key, err);
     if (S_ISLNK(st.st_mode))
         return local_fail(b, ELOOP, "cannot remove", key, err);
-    return S_ISREG(st.st_mode) ? LH_OK : bucket_fail_no_object(&b->base, key, err);
+    return S_ISREG(st.st_mode) ? LH_OK : local_fail_absent(b, key, err);
 }
 
 static lh_status
@@ -191,7 +191,7 @@ remove_locked(struct local_bucket *b, const struct local_parent *p, lh_str key,
         LH_TRY(etag_check(b, p, key, if_match, err));
     LH_FAULT("store.delete.before_unlink", err);
     if (unlinkat(p->fd, p->leaf, 0) != 0)
-        return errno == ENOENT ? bucket_fail_no_object(&b->base, key, err)
+        return errno == ENOENT ? local_fail_absent(b, key, err)
                                : local_fail(b, errno, "cannot remove", key, err);
     return LH_OK;
 }

@@ -75,6 +75,8 @@ tmp_file_open(struct local_bucket *b, lh_str key, struct local_upload *u, struct
     if (status == LH_NO_SPACE)
         return local_fail(b, ENOSPC, "cannot write", key, err);
     if (status != LH_OK)
+        LH_TRY(local_root_check(b, err));
+    if (status != LH_OK)
         return lh_fail(err, LH_IO, "store.no_tmp", "bucket '%s': %s", b->base.name, why.text);
     return LH_OK;
 }

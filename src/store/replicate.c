@@ -147,6 +147,7 @@ slot_count_in(struct pass *p, struct slot *s)
     if (s->status == LH_OK) {
         t->copied++;
         t->copied_bytes += s->bytes;
+        t->copied_journal += lh_str_starts(lh_str_of(s->e.key), LH_STR("_journal/")) ? 1 : 0;
         p->bytes_unsaved += s->bytes;
         p->new.is_changed = true;
     } else if (s->status == LH_NOT_FOUND) {
@@ -464,6 +465,8 @@ run_init(struct run *r, struct lh_error *err)
     r->expired = lh_alloc_array(EXPIRED_MAX, sizeof(char *));
     LH_TRY(store_replicate_buckets(r->store, r->call, r->options->to, &r->rescue, &buckets,
                                    &r->source_count, err));
+    (void)lh_str_copy(r->totals.rescue, sizeof(r->totals.rescue),
+                      lh_str_of(lh_bucket_name(r->rescue)));
     r->sources = lh_alloc_array(r->source_count, sizeof(r->sources[0]));
     for (size_t i = 0; i < r->source_count; i++)
         r->sources[i].bucket = buckets[i];

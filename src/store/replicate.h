@@ -22,6 +22,8 @@
 
 struct lh_replicate_totals {
     uint64_t seen, unchanged, copied, copied_bytes, gone, deleted, failed;
+    uint64_t copied_journal; /* of the copied: objects of the journal, which grows by itself */
+    char rescue[LH_BUCKET_NAME_MAX + 1];
     char first_failure[512]; /* of an object */
 };
 

@@ -476,11 +476,22 @@ lh_store_open(const struct lh_config *config, const char *data_dir, struct lh_se
     return LH_OK;
 }
 
+/* Before any bucket: they have lists open in another one. */
+static void
+rescues_free(struct lh_store *s)
+{
+    for (struct entry *e = s->lock.first; e; e = e->next) {
+        bucket_rescue_free(e->bucket->rescue);
+        e->bucket->rescue = NULL;
+    }
+}
+
 void
 lh_store_free(struct lh_store *s)
 {
     if (!s)
         return;
+    rescues_free(s);
     for (struct entry *e = s->lock.first, *next; e; e = next) {
         next = e->next;
         entry_free(e);

@@ -15,9 +15,17 @@ query_answer_fini(struct query_answer *a)
     lh_buf_fini(&a->held);
 }
 
+static void
+begin(struct query_answer *a)
+{
+    if (a->begins && !a->has_begun)
+        a->begins(a->self);
+}
+
 static lh_status
 flush(struct query_answer *a, struct lh_error *err)
 {
+    begin(a);
     if (!a->has_begun)
         LH_TRY(lh_response_begin(a->res, 200, a->content_type, -1, err));
     a->has_begun = true;
@@ -51,5 +59,6 @@ query_answer_end(struct query_answer *a, struct lh_error *err)
 {
     if (a->has_begun)
         return flush(a, err);
+    begin(a);
     return lh_response_bytes(a->res, 200, a->content_type, lh_buf_bytes(&a->held), err);
 }

@@ -16,6 +16,8 @@ struct query_answer {
     const char *content_type;
     struct lh_buf held;
     bool has_begun;
+    void (*begins)(void *self); /* the last chance to set headers; may be NULL */
+    void *self;
 };
 
 void

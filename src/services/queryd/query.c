@@ -125,6 +125,25 @@ reads_print(const struct lh_statement_outcome *o, struct lh_json_writer *w)
     lh_json_object_end(w);
 }
 
+/* Of a bucket that stood in for another: read from by the engine, or for a manifest. */
+static const char *
+rescued_by(const struct query *x)
+{
+    const char *by = x->statement ? lh_statement_rescued_by(x->statement) : NULL;
+
+    return by ? by : atomic_load(&x->call->rescued_by);
+}
+
+static void
+rescue_header(void *self)
+{
+    const struct query *x = self;
+    const char *by = rescued_by(x);
+
+    if (by)
+        lh_response_header(x->answer.res, "X-Lakehouse-Rescue-Used", lh_str_of(by));
+}
+
 /* The members that are known only after the rows. */
 static void
 tail_print(const struct query *x, struct lh_buf *out)
@@ -139,6 +158,8 @@ tail_print(const struct query *x, struct lh_buf *out)
     lh_json_key(&w, "datasets");
     query_tables_print(&x->tables, &w);
     reads_print(&x->outcome, &w);
+    if (rescued_by(x))
+        lh_json_set_cstr(&w, "rescue_used", rescued_by(x));
     lh_json_object_end(&w);
 }
 
@@ -180,6 +201,8 @@ statement_answer(struct query *x, struct lh_response *res, struct lh_error *err)
     struct lh_result_sink sink;
 
     query_answer_init(&x->answer, res, x->request->format);
+    x->answer.begins = rescue_header;
+    x->answer.self = x;
     sink = query_answer_sink(&x->answer);
     if (x->request->format == LH_RESULT_JSON)
         LH_TRY(json_run(x, &sink, err));

@@ -38,9 +38,11 @@ storage_tag(const struct lh_object_info *info, char text[STORAGE_TAG_MAX])
 /* ---- headers ---- */
 
 static void
-object_headers(struct lh_response *res, const struct lh_object_info *info)
+object_headers(struct lh_response *res, const struct lh_call *call,
+               const struct lh_object_info *info)
 {
     char tag[STORAGE_TAG_MAX], modified[LH_TIME_HTTP_MAX];
+    const char *rescued_by = atomic_load(&call->rescued_by);
 
     lh_response_header(res, "ETag", storage_tag(info, tag));
     lh_response_header(res, "Last-Modified",
@@ -49,6 +51,8 @@ object_headers(struct lh_response *res, const struct lh_object_info *info)
     lh_response_header(res, "Cache-Control", LH_STR("private, no-cache"));
     if (info->sha256[0])
         lh_response_header(res, "X-Lakehouse-Checksum-SHA256", lh_str_of(info->sha256));
+    if (rescued_by)
+        lh_response_header(res, "X-Lakehouse-Rescue-Used", lh_str_of(rescued_by));
     /* Anybody's bytes come from the address of the pages: a browser must not run them as one of
      * these. */
     lh_response_header(res, "X-Content-Type-Options", LH_STR("nosniff"));
@@ -122,10 +126,10 @@ range_read(const struct lh_request *req, struct lh_response *res, const struct l
 /* ---- bytes ---- */
 
 static lh_status
-answer_begin(struct lh_response *res, const struct lh_object_info *info,
+answer_begin(struct lh_response *res, const struct lh_call *call, const struct lh_object_info *info,
              const struct object_range *range, struct lh_error *err)
 {
-    object_headers(res, info);
+    object_headers(res, call, info);
     if (range->is_part)
         lh_response_headerf(res, "Content-Range", "bytes %llu-%llu/%llu",
                             (unsigned long long)range->from,
@@ -136,6 +140,7 @@ answer_begin(struct lh_response *res, const struct lh_object_info *info,
 }
 
 struct range_answer {
+    const struct lh_call *call;
     const struct lh_object_info *info;
     const struct object_range *range;
 };
@@ -145,7 +150,7 @@ range_begin(void *self, struct lh_response *res, struct lh_error *err)
 {
     const struct range_answer *a = self;
 
-    return answer_begin(res, a->info, a->range, err);
+    return answer_begin(res, a->call, a->info, a->range, err);
 }
 
 static lh_status
@@ -153,7 +158,7 @@ send_range(const struct storage *s, struct lh_reader_at *r, struct lh_call *call
            const struct lh_object_info *info, const struct object_range *range,
            struct lh_response *res, struct lh_error *err)
 {
-    struct range_answer answer = {.info = info, .range = range};
+    struct range_answer answer = {.call = call, .info = info, .range = range};
 
     return storage_object_send(s, call,
                                &(struct storage_sending){.reader = r,
@@ -165,9 +170,10 @@ send_range(const struct storage *s, struct lh_reader_at *r, struct lh_call *call
 }
 
 static lh_status
-not_modified(struct lh_response *res, const struct lh_object_info *info, struct lh_error *err)
+not_modified(struct lh_response *res, const struct lh_call *call, const struct lh_object_info *info,
+             struct lh_error *err)
 {
-    object_headers(res, info);
+    object_headers(res, call, info);
     return lh_response_empty(res, 304, err);
 }
 
@@ -184,9 +190,9 @@ object_head(struct lh_bucket *b, struct lh_call *call, const struct lh_request *
     if (c == LH_CONDITION_FAILED)
         return fail_precondition(req, err);
     if (c == LH_CONDITION_NOT_MODIFIED)
-        return not_modified(res, &info, err);
+        return not_modified(res, call, &info, err);
     whole.length = info.size_bytes;
-    return answer_begin(res, &info, &whole, err);
+    return answer_begin(res, call, &info, &whole, err);
 }
 
 lh_status
@@ -208,7 +214,7 @@ storage_object_get(struct storage *s, struct lh_call *call, const struct lh_requ
     if (c == LH_CONDITION_FAILED)
         return fail_precondition(req, err);
     if (c == LH_CONDITION_NOT_MODIFIED)
-        return not_modified(res, &info, err);
+        return not_modified(res, call, &info, err);
     LH_TRY(range_read(req, res, &info, &range, err));
     return send_range(s, r, call, &info, &range, res, err);
 }

@@ -72,6 +72,13 @@ health_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
     return lh_response_json(res, 200, &body, err);
 }
 
+static lh_status
+replicate(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+          struct lh_error *err)
+{
+    return storage_replicate(self, call, req, res, err);
+}
+
 #define OBJECT "/v1/storage/buckets/{bucket}/objects/{key...}"
 
 const struct lh_route storage_routes[] = {
@@ -83,5 +90,6 @@ const struct lh_route storage_routes[] = {
     {LH_PUT, OBJECT, object_put, LH_ROUTE_WRITES | LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
     {LH_DELETE, OBJECT, object_delete, LH_ROUTE_WRITES, 0},
     {LH_GET, "/v1/storage/health", health_get, 0, 0},
+    {LH_POST, "/v1/storage/replicate", replicate, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {0},
 };

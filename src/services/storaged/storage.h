@@ -8,6 +8,7 @@
 #define LH_SERVICES_STORAGED_STORAGE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include "services/service.h"
 
 struct s3_door;
@@ -23,6 +24,7 @@ struct storage {
         int64_t probed_ms; /* 0: never */
         char *answer;      /* JSON text */
     } health;
+    atomic_bool is_replicating;
 };
 
 extern const struct lh_route storage_routes[];
@@ -64,6 +66,12 @@ storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, stru
  * free. */
 lh_status storage_health_print(struct storage *s, struct lh_call *call, struct lh_buf *out,
                                struct lh_error *err);
+
+/* ---- filling a rescue bucket (replicate.c) ---- */
+
+lh_status
+storage_replicate(struct storage *s, struct lh_call *call, const struct lh_request *req,
+                  struct lh_response *res, struct lh_error *err);
 
 /* ---- what happened (event.c) ---- */
 
