@@ -32,15 +32,15 @@ struct arguments {
 static void
 usage_print(FILE *to, const char *program)
 {
-    fprintf(
-        to,
-        "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT] [--s3-listen HOST:PORT]\n\n"
-        "  --config FILE        settings; else the file that LAKEHOUSE_CONFIG names; else "
-        "defaults\n"
-        "  --data DIR           folder of the local bucket (data)\n"
-        "  --listen HOST:PORT   address; port 0 takes a free one\n"
-        "  --s3-listen HOST:PORT  address of the S3 door, where storaged is served\n",
-        program);
+    fprintf(to,
+            "usage: %s [--config FILE] [--data DIR] [--listen HOST:PORT] [--s3-listen "
+            "HOST:PORT]\n\n"
+            "  --config FILE          settings; else the file that LAKEHOUSE_CONFIG names; else "
+            "defaults\n"
+            "  --data DIR             folder of the local bucket (data)\n"
+            "  --listen HOST:PORT     address; port 0 takes a free one\n"
+            "  --s3-listen HOST:PORT  address of the S3 door, where storaged runs\n",
+            program);
 }
 
 static bool

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include "base/alloc.h"
 #include "base/encoding.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "services/storaged/s3_upload.h"
@@ -319,7 +320,10 @@ object_make(struct completion *c, struct lh_error *err)
     LH_TRY(sum_check(c, err));
     if (c->has_md5)
         lh_upload_md5_set(u, c->md5, (unsigned)c->count);
-    return lh_upload_commit(u, &c->info, err);
+    LH_FAULT("s3.complete.before_commit", err);
+    LH_TRY(lh_upload_commit(u, &c->info, err));
+    LH_FAULT("s3.complete.after_commit", err);
+    return LH_OK;
 }
 
 /* ---- in order ---- */
@@ -353,6 +357,7 @@ finish(struct completion *c, struct lh_error *err)
     LH_AUTO_ERROR(why);
 
     LH_TRY(s3_event_put(r, &c->condition, &c->info, err));
+    LH_FAULT("s3.complete.after_event", err);
     /* The object is there, and told: what stays behind is collected some day. */
     if (s3_upload_remove(r->b, r->call, c->upload.id, &why) != LH_OK)
         lh_log_error(LH_LOG_WARN, "storaged", "parts of a completed upload stay behind", &why);

@@ -131,12 +131,36 @@ entity_of(unsigned char c)
     }
 }
 
+/* The longest well-formed UTF-8 sequence at `i`; 0 for none. */
+static size_t
+sequence_length(lh_str text, size_t i)
+{
+    for (size_t n = 1; n <= 4 && i + n <= text.len; n++) {
+        if (lh_str_is_utf8(lh_str_slice(text, i, i + n)))
+            return n;
+    }
+    return 0;
+}
+
+static size_t
+character_put(struct lh_buf *out, lh_str text, size_t i)
+{
+    size_t n = sequence_length(text, i);
+
+    if (n == 0) {
+        lh_buf_add_cstr(out, "\xef\xbf\xbd"); /* U+FFFD */
+        return 1;
+    }
+    lh_buf_add(out, text.ptr + i, n);
+    return n;
+}
+
 /* XML 1.0 has no way to write most control characters; S3 writes them as references all the same,
  * and its clients read them, or ask for encoding-type=url. */
 void
 s3_xml_escape(struct lh_buf *out, lh_str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len;) {
         unsigned char c = (unsigned char)text.ptr[i];
         const char *entity = entity_of(c);
 
@@ -144,8 +168,11 @@ s3_xml_escape(struct lh_buf *out, lh_str text)
             lh_buf_add_cstr(out, entity);
         else if (c < 0x20 || c == 0x7f)
             lh_buf_printf(out, "&#x%x;", c);
-        else
+        else if (c < 0x80)
             lh_buf_add_char(out, (char)c);
+        else
+            i += character_put(out, text, i) - 1;
+        i++;
     }
 }
 
@@ -212,7 +239,30 @@ request_id_header(struct lh_response *res, const struct lh_call *call)
     lh_response_header(res, "x-amz-request-id", lh_str_of(call->trace.trace_id));
 }
 
-/* The Resource is the path as it came, without the query, which may hold a signature. */
+/* An error document is well-formed whatever the failure is about. */
+static void
+message_put(struct lh_buf *out, const char *text)
+{
+    char safe[LH_ERROR_TEXT_MAX];
+
+    (void)lh_str_copy(safe, sizeof(safe), lh_str_of(text));
+    for (char *c = safe; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    }
+    s3_xml_put_cstr(out, "Message", safe);
+}
+
+/* The path as it came, without the query, which may hold a signature. */
+static lh_str
+resource_of(const struct lh_request *req)
+{
+    lh_str rest = req->target, path;
+
+    lh_str_cut(&rest, '?', &path);
+    return lh_str_fit(path, 4096);
+}
+
 void
 s3_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
           const struct lh_error *err, struct lh_response *res)
@@ -224,8 +274,8 @@ s3_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
 
     lh_buf_add_cstr(&xml, S3_XML_HEAD "<Error>");
     s3_xml_put_cstr(&xml, "Code", code);
-    s3_xml_put_cstr(&xml, "Message", err->text);
-    s3_xml_put(&xml, "Resource", lh_str_fit(req->path, 4096));
+    message_put(&xml, err->text);
+    s3_xml_put(&xml, "Resource", resource_of(req));
     s3_xml_put_cstr(&xml, "RequestId", call->trace.trace_id);
     /* Clients sign again for the region they are told. */
     if (strcmp(code, "AuthorizationHeaderMalformed") == 0 && d->region[0])
