@@ -161,13 +161,13 @@ block_head_encode(const struct block *b, uint8_t head[BLOCK_HEAD_BYTES])
     for (size_t i = 0; i < BLOCK_PAGES; i++)
         to = put_uint(to, b->crcs[i], 4);
     memcpy(to, zeros, BLOCK_HEAD_BYTES - 4 - (size_t)(to - head));
-    (void)put_uint(head + BLOCK_HEAD_BYTES - 4, lh_crc32c(0, head, BLOCK_HEAD_BYTES - 4), 4);
+    (void)put_uint(head + (BLOCK_HEAD_BYTES - 4), lh_crc32c(0, head, BLOCK_HEAD_BYTES - 4), 4);
 }
 
 struct block *
 block_head_decode(const struct block_id *id, const uint8_t head[BLOCK_HEAD_BYTES])
 {
-    const uint8_t *from = head + BLOCK_HEAD_BYTES - 4;
+    const uint8_t *from = head + (BLOCK_HEAD_BYTES - 4);
     struct block *b;
     uint64_t pages;
 
