@@ -236,6 +236,9 @@ class Items(VectorCase):
             got = self.ids("filters", vector=[1, 0, 0, 0], filter=condition)
             self.assertEqual("".join(sorted(got)), want, condition)
         self.assertEqual(self.ids("filters", vector=[1, 0, 0, 0], exclude_ids=["a", "c", "nobody"]), ["b", "d"])
+        self.assertEqual(self.ids("filters", vector=[1, 0, 0, 0], ids=["d", "a", "nobody"]), ["a", "d"])
+        self.assertEqual(self.ids("filters", vector=[1, 0, 0, 0], ids=["a", "d"], exclude_ids=["a"]), ["d"])
+        self.assertEqual(self.ids("filters", vector=[1, 0, 0, 0], ids=[]), [])
 
     def test_sql_decides_which_items_may_be_answered(self):
         self.create("workers_index")

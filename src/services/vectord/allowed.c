@@ -93,28 +93,48 @@ ids_ask(const struct vector_generation *g, struct lh_call *call, const struct ve
     return LH_OK;
 }
 
+/* A bitmap that ids are put into one by one; the lock is held. */
+static void
+slot_mark(const struct vector_generation *g, lh_str id, size_t slot_count, uint64_t *bits)
+{
+    uint32_t slot = vector_names_find(&g->shared.names, id);
+
+    if (slot != VECTOR_NO_SLOT && slot < slot_count)
+        bits[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
+
+static uint64_t *
+bits_new(struct lh_call *call, const struct vector_allowed *a)
+{
+    return lh_arena_array(&call->arena, a->slot_count / 64 + 1, sizeof(uint64_t));
+}
+
+static void
+bits_and(struct vector_allowed *a, const uint64_t *bits)
+{
+    for (size_t word = 0; word < a->slot_count / 64 + 1; word++)
+        a->bits[word] &= bits[word];
+}
+
 static lh_status
 sql_apply(const struct vector_reader *r, struct lh_call *call, const struct vector_sql_filter *f,
           struct vector_allowed *a, struct lh_error *err)
 {
-    size_t words = a->slot_count / 64 + 1, i;
-    uint64_t *bits = lh_arena_array(&call->arena, words, sizeof(*bits));
+    uint64_t *bits = bits_new(call, a);
     LH_AUTO_JSON answer = NULL;
     json_t *row;
+    size_t i;
 
     LH_TRY(ids_ask(r->g, call, f, &answer, err));
     pthread_rwlock_rdlock(&r->g->shared.lock);
     json_array_foreach (json_object_get(answer, "rows"), i, row) {
         const json_t *id = json_array_get(row, 0);
-        uint32_t slot = vector_names_find(&r->g->shared.names,
-                                          (lh_str){json_string_value(id), json_string_length(id)});
 
-        if (slot != VECTOR_NO_SLOT && slot < a->slot_count)
-            bits[slot / 64] |= UINT64_C(1) << (slot % 64);
+        slot_mark(r->g, (lh_str){json_string_value(id), json_string_length(id)}, a->slot_count,
+                  bits);
     }
     pthread_rwlock_unlock(&r->g->shared.lock);
-    for (size_t word = 0; word < words; word++)
-        a->bits[word] &= bits[word];
+    bits_and(a, bits);
     return LH_OK;
 }
 
@@ -134,28 +154,43 @@ excluded_clear(const struct vector_reader *r, const lh_str *ids, size_t count,
     pthread_rwlock_unlock(&r->g->shared.lock);
 }
 
+static void
+only_keep(const struct vector_reader *r, struct lh_call *call, const struct vector_wanted *wanted,
+          struct vector_allowed *a)
+{
+    uint64_t *bits = bits_new(call, a);
+
+    pthread_rwlock_rdlock(&r->g->shared.lock);
+    for (size_t i = 0; i < wanted->only_count; i++)
+        slot_mark(r->g, wanted->only[i], a->slot_count, bits);
+    pthread_rwlock_unlock(&r->g->shared.lock);
+    bits_and(a, bits);
+}
+
 lh_status
 vector_allowed_make(const struct vector_reader *r, struct lh_call *call,
-                    const struct vector_filter *filter, const struct vector_sql_filter *sql,
-                    const lh_str *excluded, size_t excluded_count, struct vector_allowed *out,
+                    const struct vector_wanted *wanted, struct vector_allowed *out,
                     struct lh_error *err)
 {
     struct vector_generation *g = r->g;
+    bool has_filter = wanted->filter && wanted->filter->count > 0;
     struct vector_plan *plan = NULL;
 
     *out = (struct vector_allowed){0};
-    if (filter && filter->count > 0)
+    if (has_filter)
         columns_ensure(g);
     pthread_rwlock_rdlock(&g->shared.lock);
     out->slot_count = g->shared.slot_count;
-    if (filter && filter->count > 0)
-        plan = vector_columns_plan(g->shared.columns, filter, &call->arena);
+    if (has_filter)
+        plan = vector_columns_plan(g->shared.columns, wanted->filter, &call->arena);
     pthread_rwlock_unlock(&g->shared.lock);
-    out->bits = lh_arena_array(&call->arena, out->slot_count / 64 + 1, sizeof(*out->bits));
+    out->bits = bits_new(call, out);
     blocks_fill(r, plan, out);
-    if (sql)
-        LH_TRY(sql_apply(r, call, sql, out, err));
-    excluded_clear(r, excluded, excluded_count, out);
+    if (wanted->sql)
+        LH_TRY(sql_apply(r, call, wanted->sql, out, err));
+    if (wanted->only)
+        only_keep(r, call, wanted, out);
+    excluded_clear(r, wanted->excluded, wanted->excluded_count, out);
     for (size_t word = 0; word < out->slot_count / 64 + 1; word++)
         out->count += (size_t)__builtin_popcountll(out->bits[word]);
     return LH_OK;

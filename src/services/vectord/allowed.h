@@ -18,11 +18,17 @@ struct vector_sql_filter {
     lh_str dataset, id_column, where;
 };
 
-/* `filter` and `sql` may be NULL. */
-lh_status
-vector_allowed_make(const struct vector_reader *r, struct lh_call *call,
-                    const struct vector_filter *filter, const struct vector_sql_filter *sql,
-                    const lh_str *excluded, size_t excluded_count, struct vector_allowed *out,
-                    struct lh_error *err);
+struct vector_wanted {
+    const struct vector_filter *filter;  /* or NULL */
+    const struct vector_sql_filter *sql; /* or NULL */
+    const lh_str *only;                  /* NULL: all */
+    size_t only_count;
+    const lh_str *excluded;
+    size_t excluded_count;
+};
+
+lh_status vector_allowed_make(const struct vector_reader *r, struct lh_call *call,
+                              const struct vector_wanted *wanted, struct vector_allowed *out,
+                              struct lh_error *err);
 
 #endif

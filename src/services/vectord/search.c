@@ -22,8 +22,8 @@ struct search {
     bool is_exact, has_filter;
     struct vector_filter filter;
     struct vector_sql_filter sql;
-    lh_str *excluded;
-    size_t excluded_count;
+    lh_str *excluded, *only; /* only NULL: all */
+    size_t excluded_count, only_count;
     /* as found */
     struct lh_ann_hit *hits;
     const struct vector_record **records;
@@ -114,21 +114,24 @@ filters_read(struct search *s, struct lh_error *err)
     return LH_OK;
 }
 
+/* NULL in *out when the field is absent. */
 static lh_status
-excluded_read(struct search *s, struct lh_error *err)
+ids_read(struct search *s, const char *field, lh_str **out, size_t *count, struct lh_error *err)
 {
     json_t *list = NULL, *item;
     size_t i;
 
-    LH_TRY(lh_json_array_opt(s->body, "exclude_ids", &list, err));
+    LH_TRY(lh_json_array_opt(s->body, field, &list, err));
+    if (!list)
+        return LH_OK;
     if (json_array_size(list) > VECTOR_EXCLUDED_MAX)
-        return bad_query(err, "exclude_ids has more than 10000 ids");
-    s->excluded = lh_arena_array(&s->call->arena, json_array_size(list) + 1, sizeof(lh_str));
+        return lh_fail(err, LH_INVALID, "vectors.query", "%s has more than %d ids", field,
+                       VECTOR_EXCLUDED_MAX);
+    *out = lh_arena_array(&s->call->arena, json_array_size(list) + 1, sizeof(lh_str));
     json_array_foreach (list, i, item) {
         if (!json_is_string(item))
-            return bad_query(err, "exclude_ids is an array of texts");
-        s->excluded[s->excluded_count++] =
-            (lh_str){json_string_value(item), json_string_length(item)};
+            return lh_fail(err, LH_INVALID, "vectors.query", "%s is an array of texts", field);
+        (*out)[(*count)++] = (lh_str){json_string_value(item), json_string_length(item)};
     }
     return LH_OK;
 }
@@ -162,7 +165,7 @@ request_read(struct search *s, lh_str body, struct lh_error *err)
 {
     static const char *const fields[] = {"vector",      "text",       "k",     "ef",
                                          "filter",      "sql_filter", "exact", "min_recall",
-                                         "exclude_ids", NULL};
+                                         "exclude_ids", "ids",        NULL};
 
     LH_TRY(vector_lift(body, 1, &s->lifted, err));
     LH_TRY(lh_json_parse(lh_buf_str(&s->lifted.json), &s->body, err));
@@ -171,7 +174,8 @@ request_read(struct search *s, lh_str body, struct lh_error *err)
     LH_TRY(lh_json_only(s->body, fields, err));
     LH_TRY(numbers_read(s, err));
     LH_TRY(filters_read(s, err));
-    LH_TRY(excluded_read(s, err));
+    LH_TRY(ids_read(s, "exclude_ids", &s->excluded, &s->excluded_count, err));
+    LH_TRY(ids_read(s, "ids", &s->only, &s->only_count, err));
     return question_read(s, err);
 }
 
@@ -218,11 +222,18 @@ hits_keep(struct search *s, const struct vector_reader *r)
 static lh_status
 filtered_run(struct search *s, const struct vector_reader *r, struct lh_error *err)
 {
+    const struct vector_wanted wanted = {
+        .filter = &s->filter,
+        .sql = s->sql.dataset.ptr ? &s->sql : NULL,
+        .only = s->only,
+        .only_count = s->only_count,
+        .excluded = s->excluded,
+        .excluded_count = s->excluded_count,
+    };
     struct vector_allowed allowed;
     struct lh_ann_filter filter;
 
-    LH_TRY(vector_allowed_make(r, s->call, &s->filter, s->sql.dataset.ptr ? &s->sql : NULL,
-                               s->excluded, s->excluded_count, &allowed, err));
+    LH_TRY(vector_allowed_make(r, s->call, &wanted, &allowed, err));
     s->is_filtered = true;
     if (allowed.count == 0) {
         s->report = (struct lh_ann_report){.plan = LH_ANN_PLAN_EXACT};
@@ -260,7 +271,7 @@ search_run(struct search *s, const struct vector_reader *r, struct lh_error *err
         s->report = (struct lh_ann_report){.plan = LH_ANN_PLAN_EXACT};
         return LH_OK;
     }
-    if (s->has_filter || s->excluded_count > 0)
+    if (s->has_filter || s->only || s->excluded_count > 0)
         return filtered_run(s, r, err);
     return plain_run(s, r, err);
 }
