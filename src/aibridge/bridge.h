@@ -17,10 +17,10 @@
  * Threads  everything may be called from any thread; lh_bridge_free comes last.
  * Fails    NOT_FOUND "bridge.unknown_model"; UNSUPPORTED "bridge.wrong_kind" (asked to embed with a
  *          model that generates, or the other way round) and "bridge.no_model" (no generation model
- *          is configured); TOO_BIG "bridge.too_many"; BUSY "bridge.busy" when
- *          too many calls wait; UNAVAILABLE "bridge.provider" (unreachable, 5xx, 429) and
+ *          is configured); TOO_BIG "bridge.too_many" texts in one call; BUSY "bridge.busy" when too
+ *          many calls wait; UNAVAILABLE "bridge.provider" (unreachable, 5xx, 429) and
  *          "bridge.circuit_open"; IO "bridge.bad_answer" for an answer that is not what the
- *          protocol or the model's dimension says; DENIED "bridge.provider_denied" (401, 403);
+ *          protocol or the model's dimension says, IO "bridge.provider_denied" (401, 403: our key);
  *          INVALID "bridge.refused" for other 4xx; TIMEOUT and CANCELED of the call.
  */
 #ifndef LH_AIBRIDGE_BRIDGE_H
@@ -29,6 +29,7 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "net/call.h"
 
 struct lh_bridge;
@@ -37,9 +38,11 @@ struct lh_lsa;
 /* "bridge.…", [[provider]], [[model]] */
 extern const struct lh_config_key lh_bridge_config[];
 
-/* Connects to nobody yet. INVALID "config.…" for providers and models that do not fit together. */
-lh_status
-lh_bridge_new(const struct lh_config *config, struct lh_bridge **out, struct lh_error *err);
+/* Connects to nobody yet. INVALID "config.bridge" for providers and models that do not fit
+ * together. `secrets` (may be NULL, outlives the bridge) has the keys of providers, field API_KEY.
+ */
+lh_status lh_bridge_new(const struct lh_config *config, struct lh_secrets *secrets,
+                        struct lh_bridge **out, struct lh_error *err);
 void lh_bridge_free(struct lh_bridge *b);
 LH_AUTO_DEFINE(lh_bridge)
 

@@ -32,6 +32,8 @@ static const struct {
     {"ingest.unknown_format", 415},
     {"ingest.unreadable", 422},
     {"idempotency.mismatch", 422},
+    {"bridge.bad_answer", 502},
+    {"bridge.provider_denied", 502},
 };
 
 static const struct {
