@@ -77,10 +77,11 @@ block_source_new(struct block_cache *c, const char *bucket, lh_str identity)
     lh_sha256_of(lh_str_bytes(identity), s->identity);
     block_cost_init(&s->cost);
     s->requests = lh_counter("lakehouse_store_remote_requests_total",
-                             "Ranges asked of a remote bucket.", "bucket", bucket, NULL);
+                             "Requests for ranges of objects in a remote bucket, and to open them.",
+                             "bucket", bucket, NULL);
     s->bytes =
         lh_counter("lakehouse_store_remote_bytes_total",
-                   "Bytes of ranges that came from a remote bucket.", "bucket", bucket, NULL);
+                   "Bytes that came from a remote bucket with these.", "bucket", bucket, NULL);
     return s;
 }
 
@@ -128,6 +129,8 @@ block_reader_new(struct block_source *s, struct lh_reader_at *object)
     atomic_init(&r->running, 0);
     block_ahead_init(&r->ahead);
     digest_make(r);
+    lh_metric_add(s->requests, 1);
+    lh_metric_add(s->bytes, (int64_t)object->first_bytes);
     return r;
 }
 

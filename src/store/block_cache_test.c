@@ -118,6 +118,26 @@ a_reader_tells_what_it_moved_and_what_caches_saved(void **state)
     assert_int_equal(t.disk_bytes, 0);
 }
 
+static void
+bytes_that_came_with_the_opening_are_counted_once(void **state)
+{
+    struct far *x = *state;
+    struct lh_read_tally t = {0};
+    struct lh_reader_at *r;
+
+    far_put(x, "a", MIB);
+    x->bucket->first_bytes = 16 * KIB;
+    r = far_open(x, "a");
+    lh_reader_at_use(r, &t, true);
+    assert_range(x, r, 0, 8 * KIB);
+    assert_int_equal(t.remote_requests, 1);
+    assert_int_equal(t.remote_bytes, 16 * KIB);
+    assert_range(x, r, 0, 64 * KIB);
+    lh_reader_at_free(r);
+    assert_int_equal(t.remote_requests, 2);
+    assert_int_equal(t.remote_bytes, 64 * KIB);
+}
+
 /* ---- the tiers ---- */
 
 static void
@@ -511,6 +531,7 @@ main(void)
         CASE(a_replaced_object_is_another),
         CASE(the_same_name_in_another_place_is_another_bucket),
         CASE(a_reader_tells_what_it_moved_and_what_caches_saved),
+        CASE(bytes_that_came_with_the_opening_are_counted_once),
         CASE(a_restart_finds_its_blocks_on_disk),
         CASE(without_any_cache_every_read_is_answered),
         CASE(the_folder_may_be_deleted_at_any_moment),

@@ -55,8 +55,27 @@ block_range_fini(struct block_range *range)
 
 /* ---- one range ---- */
 
+/* What of the range has not come with the opening. */
+static size_t
+asked_for(const struct block_reader *r, uint64_t offset, size_t n)
+{
+    size_t first = r->object->first_bytes;
+
+    if (offset >= first)
+        return n;
+    return first - (size_t)offset < n ? n - (first - (size_t)offset) : 0;
+}
+
 static void
-measure(struct block_reader *r, uint64_t bytes, int64_t began_ns)
+request_count(struct block_reader *r)
+{
+    lh_metric_add(r->source->requests, 1);
+    if (r->object->tally)
+        atomic_fetch_add_explicit(&r->object->tally->remote_requests, 1, memory_order_relaxed);
+}
+
+static void
+bytes_count(struct block_reader *r, size_t bytes, int64_t began_ns)
 {
     block_cost_note(&r->source->cost, bytes, (uint64_t)(lh_time_mono_ns() - began_ns));
     lh_metric_add(r->source->bytes, (int64_t)bytes);
@@ -92,17 +111,18 @@ range_fetch(struct block_reader *r, struct lh_call *call, struct block_range *ra
 {
     uint64_t offset = range->first << BLOCK_PAGE_LOG2;
     uint64_t left = r->object->info.size_bytes - offset;
-    size_t n = (size_t)(range->count << BLOCK_PAGE_LOG2);
+    size_t n = (size_t)(range->count << BLOCK_PAGE_LOG2), asked;
     LH_AUTO_CHARS bytes = NULL;
     int64_t began_ns = lh_time_mono_ns();
 
     n = n < left ? n : (size_t)left;
+    asked = asked_for(r, offset, n);
     bytes = lh_alloc(n);
-    lh_metric_add(r->source->requests, 1);
-    if (r->object->tally)
-        atomic_fetch_add_explicit(&r->object->tally->remote_requests, 1, memory_order_relaxed);
+    if (asked > 0)
+        request_count(r);
     LH_TRY(r->object->bucket->ops->read(r->object, call, offset, bytes, n, err));
-    measure(r, n, began_ns);
+    if (asked > 0)
+        bytes_count(r, asked, began_ns);
     range_cut_up(r, range, (const uint8_t *)bytes, n);
     return LH_OK;
 }

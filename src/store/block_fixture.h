@@ -19,6 +19,7 @@ struct remote_bucket {
     struct lh_bucket *inner;
     atomic_uint opens, requests, running, running_most;
     atomic_uint_fast64_t bytes;
+    size_t first_bytes;       /* that come with an opening */
     atomic_int failures_left; /* ranges that fail from here on; -1: all */
     struct {
         pthread_mutex_t mutex;
@@ -51,6 +52,7 @@ remote_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_rea
     r = LH_NEW(struct remote_reader);
     r->inner = inner;
     r->base.info = inner->info;
+    r->base.first_bytes = remote_of(b)->first_bytes;
     *out = &r->base;
     return LH_OK;
 }

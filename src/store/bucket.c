@@ -530,8 +530,10 @@ lh_reader_at_use(struct lh_reader_at *r, struct lh_read_tally *tally, bool is_ex
 {
     r->tally = tally;
     r->is_exact = is_exact;
-    if (tally && r->bucket->ops->is_remote)
-        atomic_fetch_add_explicit(&tally->remote_requests, 1, memory_order_relaxed);
+    if (!tally || !r->bucket->ops->is_remote)
+        return;
+    atomic_fetch_add_explicit(&tally->remote_requests, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tally->remote_bytes, r->first_bytes, memory_order_relaxed);
 }
 
 void
