@@ -9,6 +9,7 @@ import threading
 import unittest
 import urllib.parse
 import urllib.request
+import xml.etree.ElementTree
 import zlib
 
 from door import ACCESS_KEY_ID, DOOR, KEYS, SECRET_ACCESS_KEY, Door, Signer, error_of, quote
@@ -585,6 +586,35 @@ class Crashes(unittest.TestCase):
         finally:
             lake.kill()
             lake.remove()
+
+
+class Patience(unittest.TestCase):
+    """Putting parts together may take longer than a client waits for a first byte."""
+
+    def complete(self, faults, parts):
+        lake = Lake(config=DOOR + 'keepalive = "20ms"\n', env=KEYS, faults=faults)
+        with lake:
+            door = Door(lake)
+            created = door.request("POST", "/primary/patience?uploads", b"")
+            upload = created.text.split("<UploadId>")[1].split("<")[0]
+            etags = [door.request("PUT", f"/primary/patience?partNumber={n + 1}&uploadId={upload}", d).headers["etag"] for n, d in enumerate(parts)]
+            listed = "".join(f"<Part><PartNumber>{n + 1}</PartNumber><ETag>{e}</ETag></Part>" for n, e in enumerate(etags))
+            answer = door.request("POST", f"/primary/patience?uploadId={upload}", f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode())
+            return answer, door.request("GET", "/primary/patience"), lake.get("/v1/errors").json["errors"]
+
+    def test_a_blank_is_sent_meanwhile(self):
+        parts = [os.urandom(PART), b"tail"]
+        answer, got, _ = self.complete("s3.complete.part=delay:60", parts)
+        self.assertEqual((answer.status, answer.headers.get("transfer-encoding"), got.body), (200, "chunked", b"".join(parts)))
+        root = xml.etree.ElementTree.fromstring(answer.body)
+        self.assertTrue(root.tag.endswith("CompleteMultipartUploadResult"))
+        self.assertIn(b"?>\n <Complete", answer.body)
+
+    def test_a_late_failure_stands_in_the_body_and_in_the_journal(self):
+        answer, got, errors = self.complete("s3.complete.part=delay:60;s3.complete.before_commit=error", [os.urandom(PART), b"tail"])
+        self.assertEqual((answer.status, xml.etree.ElementTree.fromstring(answer.body).find("Code").text), (200, "InternalError"))
+        self.assertEqual(got.status, 404)
+        self.assertTrue([e for e in errors if e["code"] == "fault.injected"], errors)
 
 
 class Starting(unittest.TestCase):

@@ -18,6 +18,7 @@
  *          found, so it stays one comparison (docs/decisions/s3-door.md).
  * Uploads  in parts are objects under `_s3/uploads/<id>/` of their bucket (s3_upload.h).
  * Threads  requests run on any worker.
+ * Names    functions begin with door_: s3_ is the other side of the protocol, in store.
  * Fails    with reasons "s3.<Code>" that stand in one table (s3_error.c); reasons of other rooms
  *          are translated there.
  */
@@ -47,6 +48,7 @@ struct s3_door {
     const char *region;
     const char *domain; /* "s3.lake.lan": <bucket>.s3.lake.lan names a bucket; "" for none */
     bool has_access_log;
+    int64_t keepalive_ms; /* of silence while an upload is completed, then a blank */
     struct lh_rate *rate;
     struct s3_sweeper *sweeper;
 };
@@ -77,43 +79,44 @@ void s3_door_describe(struct s3_door *d, struct lh_side_door *out);
 /* ---- what a request says (s3_request.c) ---- */
 
 /* Bucket and key from path and Host. */
-lh_status s3_request_address(struct s3_request *r, struct lh_error *err);
+lh_status door_request_address(struct s3_request *r, struct lh_error *err);
 /* The signature, and what it says about the body. */
-lh_status s3_request_authenticate(struct s3_request *r, struct lh_error *err);
+lh_status door_request_authenticate(struct s3_request *r, struct lh_error *err);
 /* A header field, or the parameter of that name of a presigned request (there x-amz- fields may
  * stand in the query). ptr NULL: absent. */
-lh_str s3_request_field(const struct s3_request *r, const char *name);
-lh_str s3_request_query(const struct s3_request *r, const char *name);
-bool s3_request_has(const struct s3_request *r, const char *name);
+lh_str door_request_field(const struct s3_request *r, const char *name);
+lh_str door_request_query(const struct s3_request *r, const char *name);
+bool door_request_has(const struct s3_request *r, const char *name);
 /* A number of the query; absent leaves *out. INVALID "s3.InvalidArgument". */
-lh_status s3_request_number(const struct s3_request *r, const char *name, int64_t min, int64_t max,
-                            int64_t *out, struct lh_error *err);
+lh_status door_request_number(const struct s3_request *r, const char *name, int64_t min,
+                              int64_t max, int64_t *out, struct lh_error *err);
 /* Fields that ask for something this door does not do, rather than being passed over: UNSUPPORTED
  * "s3.NotImplemented". */
-lh_status s3_request_promises_check(const struct s3_request *r, struct lh_error *err);
+lh_status door_request_promises_check(const struct s3_request *r, struct lh_error *err);
 /* The key may be written, read. */
-lh_status s3_key_check_write(lh_str key, struct lh_error *err);
-lh_status s3_key_check_read(lh_str key, struct lh_error *err);
-bool s3_key_is_own(lh_str key);
+lh_status door_key_check_write(lh_str key, struct lh_error *err);
+lh_status door_key_check_read(lh_str key, struct lh_error *err);
+bool door_key_is_own(lh_str key);
 
 /* ---- answers (s3_error.c) ---- */
 
-void s3_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
-               const struct lh_error *err, struct lh_response *res);
+void door_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
+                 const struct lh_error *err, struct lh_response *res);
 /* The S3 code of a failure and its HTTP status. */
-const char *s3_error_code(const struct lh_error *err, int *http);
-lh_status s3_answer_xml(struct s3_request *r, int status, struct lh_buf *xml, struct lh_error *err);
+const char *door_error_code(const struct lh_error *err, int *http);
+lh_status
+door_answer_xml(struct s3_request *r, int status, struct lh_buf *xml, struct lh_error *err);
 /* Element with escaped text. */
-void s3_xml_put(struct lh_buf *out, const char *name, lh_str text);
-void s3_xml_put_cstr(struct lh_buf *out, const char *name, const char *text);
-void s3_xml_put_u64(struct lh_buf *out, const char *name, uint64_t value);
-void s3_xml_put_time(struct lh_buf *out, const char *name, int64_t us);
-void s3_xml_put_etag(struct lh_buf *out, const struct lh_object_info *info);
-void s3_xml_escape(struct lh_buf *out, lh_str text);
+void door_xml_put(struct lh_buf *out, const char *name, lh_str text);
+void door_xml_put_cstr(struct lh_buf *out, const char *name, const char *text);
+void door_xml_put_u64(struct lh_buf *out, const char *name, uint64_t value);
+void door_xml_put_time(struct lh_buf *out, const char *name, int64_t us);
+void door_xml_put_etag(struct lh_buf *out, const struct lh_object_info *info);
+void door_xml_escape(struct lh_buf *out, lh_str text);
 
 /* The ETag as shown, without quotes. */
-lh_str s3_etag(const struct lh_object_info *info);
-void s3_etag_header(struct lh_response *res, const struct lh_object_info *info);
+lh_str door_etag(const struct lh_object_info *info);
+void door_etag_header(struct lh_response *res, const struct lh_object_info *info);
 
 /* ---- conditions (s3_condition.c) ---- */
 
@@ -125,46 +128,46 @@ struct s3_condition {
     const char *if_match; /* ETag of the store; NULL: none */
 };
 lh_status
-s3_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err);
+door_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err);
 /* Of a read; the fields begin with `prefix` ("" or "x-amz-copy-source-"). */
-enum lh_condition s3_condition_judge(const struct s3_request *r, const char *prefix,
-                                     const struct lh_object_info *info);
-bool s3_etag_meets(lh_str list, const struct lh_object_info *info);
+enum lh_condition door_condition_judge(const struct s3_request *r, const char *prefix,
+                                       const struct lh_object_info *info);
+bool door_etag_meets(lh_str list, const struct lh_object_info *info);
 
 /* ---- metadata (s3_metadata.c) ---- */
 
 /* Of the request, as lines `name:value`. INVALID "s3.MetadataTooLarge". */
-lh_status s3_metadata_read(const struct s3_request *r, struct lh_buf *out, struct lh_error *err);
+lh_status door_metadata_read(const struct s3_request *r, struct lh_buf *out, struct lh_error *err);
 /* As header fields of the answer. */
-void s3_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines);
+void door_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines);
 /* Value of one line; ptr NULL when there is none. */
-lh_str s3_metadata_find(lh_str lines, lh_str name);
-const char *s3_content_type(const struct s3_request *r);
+lh_str door_metadata_find(lh_str lines, lh_str name);
+const char *door_content_type(const struct s3_request *r);
 
 /* ---- operations ---- */
 
-lh_status s3_buckets_list(struct s3_request *r, struct lh_error *err);
-lh_status s3_bucket_create(struct s3_request *r, struct lh_error *err);
-lh_status s3_bucket_delete(struct s3_request *r, struct lh_error *err);
-lh_status s3_bucket_head(struct s3_request *r, struct lh_error *err);
+lh_status door_buckets_list(struct s3_request *r, struct lh_error *err);
+lh_status door_bucket_create(struct s3_request *r, struct lh_error *err);
+lh_status door_bucket_delete(struct s3_request *r, struct lh_error *err);
+lh_status door_bucket_head(struct s3_request *r, struct lh_error *err);
 /* GET of ?location, ?versioning, ?acl and the like: *is_known false when it is none of them. */
-lh_status s3_bucket_setting_get(struct s3_request *r, bool *is_known, struct lh_error *err);
-lh_status s3_list_v1(struct s3_request *r, struct lh_error *err);
-lh_status s3_list_v2(struct s3_request *r, struct lh_error *err);
+lh_status door_bucket_setting_get(struct s3_request *r, bool *is_known, struct lh_error *err);
+lh_status door_list_v1(struct s3_request *r, struct lh_error *err);
+lh_status door_list_v2(struct s3_request *r, struct lh_error *err);
 
-lh_status s3_object_get(struct s3_request *r, struct lh_error *err);
-lh_status s3_object_put(struct s3_request *r, struct lh_error *err);
-lh_status s3_object_copy(struct s3_request *r, struct lh_error *err);
-lh_status s3_object_delete(struct s3_request *r, struct lh_error *err);
-lh_status s3_objects_delete(struct s3_request *r, struct lh_error *err);
+lh_status door_object_get(struct s3_request *r, struct lh_error *err);
+lh_status door_object_put(struct s3_request *r, struct lh_error *err);
+lh_status door_object_copy(struct s3_request *r, struct lh_error *err);
+lh_status door_object_delete(struct s3_request *r, struct lh_error *err);
+lh_status door_objects_delete(struct s3_request *r, struct lh_error *err);
 
-lh_status s3_upload_create(struct s3_request *r, struct lh_error *err);
-lh_status s3_upload_part(struct s3_request *r, struct lh_error *err);
-lh_status s3_upload_part_copy(struct s3_request *r, struct lh_error *err);
-lh_status s3_upload_complete(struct s3_request *r, struct lh_error *err);
-lh_status s3_upload_abort(struct s3_request *r, struct lh_error *err);
-lh_status s3_upload_parts_list(struct s3_request *r, struct lh_error *err);
-lh_status s3_uploads_list(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_create(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_part(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_part_copy(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_complete(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_abort(struct s3_request *r, struct lh_error *err);
+lh_status door_upload_parts_list(struct s3_request *r, struct lh_error *err);
+lh_status door_uploads_list(struct s3_request *r, struct lh_error *err);
 
 /* ---- shared steps ---- */
 
@@ -175,17 +178,18 @@ struct s3_source {
     struct lh_bucket *b;
     lh_str key;
 };
-lh_status s3_source_open(struct s3_request *r, struct s3_source *out, struct lh_error *err);
-void s3_source_fini(struct s3_source *s);
+lh_status door_source_open(struct s3_request *r, struct s3_source *out, struct lh_error *err);
+void door_source_fini(struct s3_source *s);
 /* [from, from + length) of a reader into an upload, and through `md5` when it is not NULL. */
 lh_status
-s3_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, uint64_t length,
-              struct lh_upload *u, struct lh_checksum *md5, struct lh_error *err);
+door_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, uint64_t length,
+                struct lh_upload *u, struct lh_checksum *md5, struct lh_error *err);
 /* The body into an upload, checked, its MD5 set. */
-lh_status s3_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err);
-lh_status s3_event_put(struct s3_request *r, const struct s3_condition *c,
-                       const struct lh_object_info *info, struct lh_error *err);
+lh_status door_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err);
+lh_status door_event_put(struct s3_request *r, const struct s3_condition *c,
+                         const struct lh_object_info *info, struct lh_error *err);
 /* One object with its event; absent is fine. */
-lh_status s3_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_error *err);
+lh_status
+door_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_error *err);
 
 #endif

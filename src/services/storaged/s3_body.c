@@ -135,8 +135,8 @@ md5_open(struct s3_body *b, struct lh_error *err)
 }
 
 lh_status
-s3_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_claim *claim,
-             const uint8_t key[LH_SHA256_BYTES], struct lh_arena *arena, struct lh_error *err)
+door_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_claim *claim,
+               const uint8_t key[LH_SHA256_BYTES], struct lh_arena *arena, struct lh_error *err)
 {
     *b = (struct s3_body){.req = req, .is_open = true};
     LH_TRY(framing_open(b, claim->payload_hash, err));
@@ -154,7 +154,7 @@ s3_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_cl
 }
 
 void
-s3_body_fini(struct s3_body *b)
+door_body_fini(struct s3_body *b)
 {
     if (!b->is_open)
         return;
@@ -169,7 +169,7 @@ s3_body_fini(struct s3_body *b)
 }
 
 void
-s3_body_sha256_delegate(struct s3_body *b)
+door_body_sha256_delegate(struct s3_body *b)
 {
     if (b->checks_sha256)
         lh_checksum_fini(&b->sha);
@@ -177,7 +177,7 @@ s3_body_sha256_delegate(struct s3_body *b)
 }
 
 uint64_t
-s3_body_size_hint(const struct s3_body *b)
+door_body_size_hint(const struct s3_body *b)
 {
     return b->expected_length > 0 ? (uint64_t)b->expected_length : 0;
 }
@@ -545,7 +545,7 @@ framed_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_err
 }
 
 lh_status
-s3_body_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_error *err)
+door_body_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_error *err)
 {
     bool was_over = b->state == S3_BODY_END;
 
@@ -558,13 +558,13 @@ s3_body_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_er
 }
 
 lh_status
-s3_body_take(struct s3_body *b, struct lh_buf *out, struct lh_error *err)
+door_body_take(struct s3_body *b, struct lh_buf *out, struct lh_error *err)
 {
     uint8_t step[16384];
     size_t got;
 
     do {
-        LH_TRY(s3_body_read(b, step, sizeof(step), &got, err));
+        LH_TRY(door_body_read(b, step, sizeof(step), &got, err));
         lh_buf_add(out, step, got);
         LH_TRY(lh_buf_check(out, "the body", err));
     } while (got > 0);
@@ -572,7 +572,7 @@ s3_body_take(struct s3_body *b, struct lh_buf *out, struct lh_error *err)
 }
 
 void
-s3_body_checksum_answer(const struct s3_body *b, struct lh_response *res)
+door_body_checksum_answer(const struct s3_body *b, struct lh_response *res)
 {
     static const char *const fields[LH_CHECKSUM_COUNT] = {
         [LH_CHECKSUM_CRC32] = "x-amz-checksum-crc32",
@@ -589,7 +589,7 @@ s3_body_checksum_answer(const struct s3_body *b, struct lh_response *res)
 }
 
 void
-s3_body_sum_forget(struct s3_body *b)
+door_body_sum_forget(struct s3_body *b)
 {
     if (b->has_sum)
         lh_checksum_fini(&b->sum);

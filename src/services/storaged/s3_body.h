@@ -63,20 +63,21 @@ struct s3_body {
 
 /* `claim` and `key` are those of the checked signature. Nothing is read yet. */
 lh_status
-s3_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_claim *claim,
-             const uint8_t key[LH_SHA256_BYTES], struct lh_arena *arena, struct lh_error *err);
-void s3_body_fini(struct s3_body *b); /* harmless on a zeroed one */
+door_body_open(struct s3_body *b, struct lh_request *req, const struct lh_sigv4_claim *claim,
+               const uint8_t key[LH_SHA256_BYTES], struct lh_arena *arena, struct lh_error *err);
+void door_body_fini(struct s3_body *b); /* harmless on a zeroed one */
 /* Somebody else compares the SHA-256 of the signature: it is not computed twice. */
-void s3_body_sha256_delegate(struct s3_body *b);
+void door_body_sha256_delegate(struct s3_body *b);
 /* The x-amz-checksum- field is about something else than this body. */
-void s3_body_sum_forget(struct s3_body *b);
+void door_body_sum_forget(struct s3_body *b);
 /* *got 0 is the end, with everything checked. */
-lh_status s3_body_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_error *err);
+lh_status
+door_body_read(struct s3_body *b, void *to, size_t size, size_t *got, struct lh_error *err);
 /* All of it. */
-lh_status s3_body_take(struct s3_body *b, struct lh_buf *out, struct lh_error *err);
+lh_status door_body_take(struct s3_body *b, struct lh_buf *out, struct lh_error *err);
 /* Bytes to come, when known before they come; 0 when not. */
-uint64_t s3_body_size_hint(const struct s3_body *b);
+uint64_t door_body_size_hint(const struct s3_body *b);
 /* The checksum that was checked, as header fields of the answer. */
-void s3_body_checksum_answer(const struct s3_body *b, struct lh_response *res);
+void door_body_checksum_answer(const struct s3_body *b, struct lh_response *res);
 
 #endif

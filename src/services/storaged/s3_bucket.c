@@ -20,13 +20,13 @@ bucket_print(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
 
     (void)b;
     lh_buf_add_cstr(p->out, "<Bucket>");
-    s3_xml_put_cstr(p->out, "Name", spec->name);
-    s3_xml_put_time(p->out, "CreationDate", 0);
+    door_xml_put_cstr(p->out, "Name", spec->name);
+    door_xml_put_time(p->out, "CreationDate", 0);
     lh_buf_add_cstr(p->out, "</Bucket>");
 }
 
 lh_status
-s3_buckets_list(struct s3_request *r, struct lh_error *err)
+door_buckets_list(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO_BUF(out, S3_ANSWER_MAX);
     struct bucket_printer p = {.out = &out};
@@ -36,7 +36,7 @@ s3_buckets_list(struct s3_request *r, struct lh_error *err)
                                       "</DisplayName></Owner><Buckets>");
     LH_TRY(lh_store_buckets(r->door->storage->env->store, r->call, bucket_print, &p, err));
     lh_buf_add_cstr(&out, "</Buckets></ListAllMyBucketsResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 /* ---- create and delete ---- */
@@ -59,8 +59,8 @@ configuration_check(struct s3_request *r, struct lh_error *err)
     static const struct s3_xml_visitor visitor = {.element = element_ignore};
     LH_AUTO_BUF(body, S3_BODY_MAX);
 
-    LH_TRY(s3_body_take(&r->body, &body, err));
-    return body.len > 0 ? s3_xml_read(lh_buf_str(&body), &visitor, err) : LH_OK;
+    LH_TRY(door_body_take(&r->body, &body, err));
+    return body.len > 0 ? door_xml_read(lh_buf_str(&body), &visitor, err) : LH_OK;
 }
 
 static lh_status
@@ -74,7 +74,7 @@ bucket_event(struct s3_request *r, const char *action, struct lh_error *err)
 }
 
 lh_status
-s3_bucket_create(struct s3_request *r, struct lh_error *err)
+door_bucket_create(struct s3_request *r, struct lh_error *err)
 {
     const char *name = lh_arena_cstr(&r->call->arena, r->bucket_name);
     const struct lh_bucket_spec spec = {.name = name, .backend = "local", .root = ""};
@@ -97,14 +97,14 @@ emptiness_check(struct s3_request *r, struct lh_error *err)
     LH_TRY(
         lh_object_list(r->b, r->call, LH_STR(""), LH_STR("_s3/\xf4\x8f\xbf\xbf"), 1, &behind, err));
     if (behind->count == 0 &&
-        (before->count == 0 || s3_key_is_own(lh_str_of(before->items[0].key))))
+        (before->count == 0 || door_key_is_own(lh_str_of(before->items[0].key))))
         return LH_OK;
     return lh_fail(err, LH_CONFLICT, "s3.BucketNotEmpty", "bucket '%.*s' still holds objects",
                    LH_FMT(r->bucket_name));
 }
 
 lh_status
-s3_bucket_delete(struct s3_request *r, struct lh_error *err)
+door_bucket_delete(struct s3_request *r, struct lh_error *err)
 {
     LH_TRY(emptiness_check(r, err));
     LH_TRY(lh_store_bucket_remove(r->door->storage->env->store, r->call, r->bucket_name, err));
@@ -113,7 +113,7 @@ s3_bucket_delete(struct s3_request *r, struct lh_error *err)
 }
 
 lh_status
-s3_bucket_head(struct s3_request *r, struct lh_error *err)
+door_bucket_head(struct s3_request *r, struct lh_error *err)
 {
     lh_response_header(r->res, "x-amz-bucket-region",
                        lh_str_of(r->door->region[0] ? r->door->region : "us-east-1"));
@@ -164,9 +164,9 @@ location_answer(struct s3_request *r, struct lh_error *err)
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<LocationConstraint xmlns=\"" S3_NAMESPACE "\">");
     if (region[0] && strcmp(region, "us-east-1") != 0)
-        s3_xml_escape(&out, lh_str_of(region));
+        door_xml_escape(&out, lh_str_of(region));
     lh_buf_add_cstr(&out, "</LocationConstraint>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 static lh_status
@@ -179,17 +179,17 @@ setting_answer(struct s3_request *r, size_t i, struct lh_error *err)
                        LH_FMT(r->bucket_name));
     lh_buf_add_cstr(&out, S3_XML_HEAD);
     lh_buf_add_cstr(&out, settings[i].xml);
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 lh_status
-s3_bucket_setting_get(struct s3_request *r, bool *is_known, struct lh_error *err)
+door_bucket_setting_get(struct s3_request *r, bool *is_known, struct lh_error *err)
 {
     *is_known = true;
-    if (s3_request_has(r, "location"))
+    if (door_request_has(r, "location"))
         return location_answer(r, err);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (s3_request_has(r, settings[i].query))
+        if (door_request_has(r, settings[i].query))
             return setting_answer(r, i, err);
     }
     *is_known = false;

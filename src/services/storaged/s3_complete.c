@@ -23,7 +23,6 @@
 #include "base/time.h"
 #include "services/storaged/s3_upload.h"
 
-#define QUIET_MS 8000 /* of silence, then a blank */
 #define PART_ETAG_MAX LH_ETAG_MAX
 
 struct part {
@@ -107,8 +106,8 @@ list_read(struct completion *c, struct lh_error *err)
     const struct s3_xml_visitor visitor = {.element = part_element, .self = c};
     LH_AUTO_BUF(body, S3_BODY_MAX);
 
-    LH_TRY(s3_body_take(&c->r->body, &body, err));
-    LH_TRY(s3_xml_read(lh_buf_str(&body), &visitor, err));
+    LH_TRY(door_body_take(&c->r->body, &body, err));
+    LH_TRY(door_xml_read(lh_buf_str(&body), &visitor, err));
     if (c->count > 0)
         return LH_OK;
     return lh_fail(err, LH_INVALID, "s3.MalformedXML", "no part is listed");
@@ -148,11 +147,11 @@ done_look(struct completion *c, bool *is_done, struct lh_error *err)
     LH_AUTO_ERROR(why);
     struct s3_request *r = c->r;
     lh_status status = lh_object_open(r->b, r->call, r->key, &reader, &c->info, &why);
-    lh_str id = s3_request_query(r, "uploadId");
+    lh_str id = door_request_query(r, "uploadId");
 
     *is_done =
         status == LH_OK && id.len > 0 &&
-        lh_str_eq(s3_metadata_find(lh_reader_at_metadata(reader), LH_STR(S3_UPLOAD_LINE)), id) &&
+        lh_str_eq(door_metadata_find(lh_reader_at_metadata(reader), LH_STR(S3_UPLOAD_LINE)), id) &&
         (!c->has_md5 || strcmp(c->info.md5_etag, c->etag) == 0);
     if (status == LH_OK || status == LH_NOT_FOUND || status == LH_CORRUPT)
         return LH_OK;
@@ -168,7 +167,7 @@ entry_find(const struct lh_object_list *list, int64_t number, size_t *at)
     for (; *at < list->count; (*at)++) {
         int64_t found;
 
-        if (s3_part_number(lh_str_of(list->items[*at].key), &found) && found == number)
+        if (door_part_number(lh_str_of(list->items[*at].key), &found) && found == number)
             return &list->items[*at];
     }
     return NULL;
@@ -188,12 +187,12 @@ parts_check(struct completion *c, struct lh_error *err)
     struct s3_request *r = c->r;
     size_t at = 0;
 
-    LH_TRY(lh_object_list(r->b, r->call, s3_upload_folder(&r->call->arena, c->upload.id),
+    LH_TRY(lh_object_list(r->b, r->call, door_upload_folder(&r->call->arena, c->upload.id),
                           LH_STR(""), S3_PARTS_MAX + 1, &list, err));
     for (size_t i = 0; i < c->count; i++) {
         const struct lh_object_entry *e = entry_find(list, c->parts[i].number, &at);
 
-        if (!e || !lh_str_eq(s3_etag(&e->info), lh_str_of(c->parts[i].etag)))
+        if (!e || !lh_str_eq(door_etag(&e->info), lh_str_of(c->parts[i].etag)))
             return fail_part(c->parts[i].number, err);
         if (i + 1 < c->count && e->info.size_bytes < S3_PART_BYTES_MIN)
             return lh_fail(err, LH_INVALID, "s3.EntityTooSmall",
@@ -219,7 +218,7 @@ sum_open(struct completion *c)
         lh_str value;
 
         (void)snprintf(name, sizeof(name), "x-amz-checksum-%s", lh_checksum_name(kinds[i]));
-        value = s3_request_field(c->r, name);
+        value = door_request_field(c->r, name);
         if (!value.ptr || lh_str_find_char(value, '-', &at))
             continue;
         c->has_sum = true;
@@ -231,7 +230,7 @@ sum_open(struct completion *c)
 static lh_status
 promises_check(struct completion *c, struct lh_error *err)
 {
-    lh_str text = s3_request_field(c->r, "x-amz-mp-object-size");
+    lh_str text = door_request_field(c->r, "x-amz-mp-object-size");
     uint64_t size;
 
     if (text.ptr && (!lh_str_u64(text, &size) || size != c->size_bytes))
@@ -266,7 +265,7 @@ sign_of_life(struct completion *c, struct lh_error *err)
 {
     int64_t now_ms = lh_time_mono_ms();
 
-    if (now_ms - c->said_ms < QUIET_MS)
+    if (now_ms - c->said_ms < c->r->door->keepalive_ms)
         return LH_OK;
     c->said_ms = now_ms;
     if (c->has_begun)
@@ -283,12 +282,14 @@ part_copy(struct completion *c, const struct part *p, struct lh_upload *u, struc
     struct s3_request *r = c->r;
     struct lh_object_info info;
 
-    LH_TRY(lh_object_open(r->b, r->call, s3_part_key(&r->call->arena, c->upload.id, p->number),
+    LH_FAULT("s3.complete.part", err);
+    LH_TRY(lh_object_open(r->b, r->call, door_part_key(&r->call->arena, c->upload.id, p->number),
                           &reader, &info, err));
     /* It may have been sent again since it was looked at. */
-    if (!lh_str_eq(s3_etag(&info), lh_str_of(p->etag)))
+    if (!lh_str_eq(door_etag(&info), lh_str_of(p->etag)))
         return fail_part(p->number, err);
-    LH_TRY(s3_bytes_copy(r->call, reader, 0, info.size_bytes, u, c->has_sum ? &c->sum : NULL, err));
+    LH_TRY(
+        door_bytes_copy(r->call, reader, 0, info.size_bytes, u, c->has_sum ? &c->sum : NULL, err));
     return sign_of_life(c, err);
 }
 
@@ -341,12 +342,12 @@ answer(struct completion *c, struct lh_error *err)
     lh_percent_encode(&encoded, r->key, true);
     lh_buf_printf(&out, "<Location>/%.*s/%s</Location>", LH_FMT(r->bucket_name),
                   lh_buf_cstr(&encoded));
-    s3_xml_put(&out, "Bucket", r->bucket_name);
-    s3_xml_put(&out, "Key", r->key);
-    s3_xml_put_etag(&out, &c->info);
+    door_xml_put(&out, "Bucket", r->bucket_name);
+    door_xml_put(&out, "Key", r->key);
+    door_xml_put_etag(&out, &c->info);
     lh_buf_add_cstr(&out, "</CompleteMultipartUploadResult>");
     if (!c->has_begun)
-        return s3_answer_xml(r, 200, &out, err);
+        return door_answer_xml(r, 200, &out, err);
     return lh_response_write(r->res, lh_buf_bytes(&out), err);
 }
 
@@ -356,10 +357,10 @@ finish(struct completion *c, struct lh_error *err)
     struct s3_request *r = c->r;
     LH_AUTO_ERROR(why);
 
-    LH_TRY(s3_event_put(r, &c->condition, &c->info, err));
+    LH_TRY(door_event_put(r, &c->condition, &c->info, err));
     LH_FAULT("s3.complete.after_event", err);
     /* The object is there, and told: what stays behind is collected some day. */
-    if (s3_upload_remove(r->b, r->call, c->upload.id, &why) != LH_OK)
+    if (door_upload_remove(r->b, r->call, c->upload.id, &why) != LH_OK)
         lh_log_error(LH_LOG_WARN, "storaged", "parts of a completed upload stay behind", &why);
     return answer(c, err);
 }
@@ -367,7 +368,7 @@ finish(struct completion *c, struct lh_error *err)
 static lh_status
 make(struct completion *c, struct lh_error *err)
 {
-    LH_TRY(s3_condition_read(c->r, &c->condition, err));
+    LH_TRY(door_condition_read(c->r, &c->condition, err));
     LH_TRY(parts_check(c, err));
     LH_TRY(promises_check(c, err));
     return object_make(c, err);
@@ -383,7 +384,7 @@ complete(struct completion *c, struct lh_error *err)
     LH_TRY(list_read(c, err));
     etag_compute(c);
     LH_TRY(done_look(c, &is_done, err));
-    found = s3_upload_find(c->r, &c->upload, &why);
+    found = door_upload_find(c->r, &c->upload, &why);
     if (is_done && found == LH_NOT_FOUND)
         return answer(c, err);
     if (found != LH_OK) {
@@ -421,22 +422,22 @@ late_failure(struct completion *c, struct lh_error *err)
 
     storage_failure_report(r->door->storage, r->call, r->req, err);
     lh_buf_add_cstr(&out, "<Error>");
-    s3_xml_put_cstr(&out, "Code", s3_error_code(err, &http));
-    s3_xml_put_cstr(&out, "Message", err->text);
-    s3_xml_put_cstr(&out, "RequestId", r->call->trace.trace_id);
+    door_xml_put_cstr(&out, "Code", door_error_code(err, &http));
+    door_xml_put_cstr(&out, "Message", err->text);
+    door_xml_put_cstr(&out, "RequestId", r->call->trace.trace_id);
     lh_buf_add_cstr(&out, "</Error>");
     lh_error_clear(err);
     return lh_response_write(r->res, lh_buf_bytes(&out), err);
 }
 
 lh_status
-s3_upload_complete(struct s3_request *r, struct lh_error *err)
+door_upload_complete(struct s3_request *r, struct lh_error *err)
 {
     struct completion c = {.r = r, .said_ms = lh_time_mono_ms()};
     lh_status status;
 
-    LH_TRY(s3_key_check_write(r->key, err));
-    s3_body_sum_forget(&r->body);
+    LH_TRY(door_key_check_write(r->key, err));
+    door_body_sum_forget(&r->body);
     sum_open(&c);
     status = complete_or_done(&c, err);
     lh_checksum_fini(&c.sum);

@@ -16,11 +16,11 @@ quoted(lh_str tag, struct lh_arena *arena)
 static lh_str
 shown(const struct lh_object_info *info, struct lh_arena *arena)
 {
-    return lh_str_of(lh_arena_printf(arena, "\"%.*s\"", LH_FMT(s3_etag(info))));
+    return lh_str_of(lh_arena_printf(arena, "\"%.*s\"", LH_FMT(door_etag(info))));
 }
 
 bool
-s3_etag_meets(lh_str list, const struct lh_object_info *info)
+door_etag_meets(lh_str list, const struct lh_object_info *info)
 {
     LH_AUTO_ARENA(arena);
 
@@ -32,7 +32,7 @@ s3_etag_meets(lh_str list, const struct lh_object_info *info)
 static lh_str
 prefixed(const struct s3_request *r, const char *prefix, const char *name)
 {
-    return s3_request_field(r, lh_arena_printf(&r->call->arena, "%s%s", prefix, name));
+    return door_request_field(r, lh_arena_printf(&r->call->arena, "%s%s", prefix, name));
 }
 
 /* HTTP dates have whole seconds. */
@@ -46,8 +46,8 @@ is_newer_than(const struct lh_object_info *info, lh_str date, bool *is_date)
 }
 
 enum lh_condition
-s3_condition_judge(const struct s3_request *r, const char *prefix,
-                   const struct lh_object_info *info)
+door_condition_judge(const struct s3_request *r, const char *prefix,
+                     const struct lh_object_info *info)
 {
     struct lh_arena *arena = &r->call->arena;
     lh_str if_match = quoted(prefixed(r, prefix, "if-match"), arena);
@@ -115,17 +115,17 @@ match_judge(const struct s3_request *r, lh_str if_match, struct s3_condition *c,
         return lh_fail(err, LH_NOT_FOUND, "s3.NoSuchKey",
                        "If-Match was given, but there is no object '%.*s'",
                        LH_FMT(lh_str_fit(r->key, 200)));
-    if (!s3_etag_meets(if_match, &c->old))
+    if (!door_etag_meets(if_match, &c->old))
         return fail_precondition(r, "If-Match", err);
     c->if_match = c->old.etag;
     return LH_OK;
 }
 
 lh_status
-s3_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err)
+door_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err)
 {
     *c = (struct s3_condition){0};
     LH_TRY(old_look(r, c, err));
-    LH_TRY(absence_judge(r, s3_request_field(r, "If-None-Match"), c, err));
-    return match_judge(r, s3_request_field(r, "If-Match"), c, err);
+    LH_TRY(absence_judge(r, door_request_field(r, "If-None-Match"), c, err));
+    return match_judge(r, door_request_field(r, "If-Match"), c, err);
 }

@@ -28,17 +28,17 @@ absent(lh_status status, lh_str if_match, struct lh_error *err)
 }
 
 lh_status
-s3_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_error *err)
+door_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_error *err)
 {
     LH_AUTO_ERROR(why);
     struct lh_object_info old;
     lh_status status;
     bool has_old;
 
-    LH_TRY(s3_key_check_write(key, err));
+    LH_TRY(door_key_check_write(key, err));
     status = lh_object_head(r->b, r->call, key, &old, &why);
     has_old = status == LH_OK;
-    if (has_old && if_match.ptr && !s3_etag_meets(if_match, &old))
+    if (has_old && if_match.ptr && !door_etag_meets(if_match, &old))
         return lh_fail(err, LH_CONFLICT, "store.precondition",
                        "at least one of the preconditions did not hold: If-Match of '%.*s'",
                        LH_FMT(lh_str_fit(key, 200)));
@@ -54,9 +54,9 @@ s3_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_er
 }
 
 lh_status
-s3_object_delete(struct s3_request *r, struct lh_error *err)
+door_object_delete(struct s3_request *r, struct lh_error *err)
 {
-    LH_TRY(s3_object_remove(r, r->key, s3_request_field(r, "If-Match"), err));
+    LH_TRY(door_object_remove(r, r->key, door_request_field(r, "If-Match"), err));
     return lh_response_empty(r->res, 204, err);
 }
 
@@ -113,14 +113,14 @@ doomed_remove(struct s3_request *r, const struct doomed *d, struct lh_error *err
     if (d->version.len > 0 && !lh_str_eq(d->version, LH_STR("null")))
         return lh_fail(err, LH_NOT_FOUND, "s3.NoSuchVersion",
                        "the objects of this door have no versions");
-    return s3_object_remove(r, d->key, d->etag, err);
+    return door_object_remove(r, d->key, d->etag, err);
 }
 
 static void
 deleted_put(struct lh_buf *out, lh_str key)
 {
     lh_buf_add_cstr(out, "<Deleted>");
-    s3_xml_put(out, "Key", key);
+    door_xml_put(out, "Key", key);
     lh_buf_add_cstr(out, "</Deleted>");
 }
 
@@ -130,9 +130,9 @@ error_put(struct lh_buf *out, lh_str key, const struct lh_error *err)
     int http;
 
     lh_buf_add_cstr(out, "<Error>");
-    s3_xml_put(out, "Key", key);
-    s3_xml_put_cstr(out, "Code", s3_error_code(err, &http));
-    s3_xml_put_cstr(out, "Message", err->text);
+    door_xml_put(out, "Key", key);
+    door_xml_put_cstr(out, "Code", door_error_code(err, &http));
+    door_xml_put_cstr(out, "Message", err->text);
     lh_buf_add_cstr(out, "</Error>");
 }
 
@@ -154,7 +154,7 @@ batch_run(struct s3_request *r, const struct batch *b, struct lh_buf *out)
 }
 
 lh_status
-s3_objects_delete(struct s3_request *r, struct lh_error *err)
+door_objects_delete(struct s3_request *r, struct lh_error *err)
 {
     struct batch *b = LH_ARENA_NEW(&r->call->arena, struct batch);
     const struct s3_xml_visitor visitor = {.element = batch_element, .self = b};
@@ -162,10 +162,10 @@ s3_objects_delete(struct s3_request *r, struct lh_error *err)
     LH_AUTO_BUF(out, S3_ANSWER_MAX);
 
     b->arena = &r->call->arena;
-    LH_TRY(s3_body_take(&r->body, &body, err));
-    LH_TRY(s3_xml_read(lh_buf_str(&body), &visitor, err));
+    LH_TRY(door_body_take(&r->body, &body, err));
+    LH_TRY(door_xml_read(lh_buf_str(&body), &visitor, err));
     lh_buf_add_cstr(&out, S3_XML_HEAD "<DeleteResult xmlns=\"" S3_NAMESPACE "\">");
     batch_run(r, b, &out);
     lh_buf_add_cstr(&out, "</DeleteResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }

@@ -43,6 +43,13 @@ const struct lh_config_key storage_s3_config[] = {
      .kind = LH_CONFIG_BOOL,
      .def = "true",
      .doc = "Write one line for each request of the S3 door."},
+    {.name = "s3_door.keepalive",
+     .kind = LH_CONFIG_DURATION,
+     .def = "8s",
+     .min = 1,
+     .max = MS_PER_DAY,
+     .doc = "While an upload in parts is put together, the client is sent a blank each time so "
+            "long has passed."},
     {.name = "s3_door.upload_ttl",
      .kind = LH_CONFIG_DURATION,
      .def = "7d",
@@ -102,6 +109,7 @@ door_new(struct storage *s)
     d->region = lh_config_str(config, "s3_door.region");
     d->domain = lh_config_str(config, "s3_door.domain");
     d->has_access_log = lh_config_bool(config, "s3_door.access_log");
+    d->keepalive_ms = lh_config_ms(config, "s3_door.keepalive");
     d->rate = lh_rate_new(lh_config_i64(config, "s3_door.requests_per_second"),
                           lh_config_i64(config, "s3_door.burst"), 1);
     return d;
@@ -118,7 +126,7 @@ s3_door_open(struct storage *s, struct s3_door **out, struct lh_error *err)
     d = door_new(s);
     status = keys_load(d, err);
     if (status == LH_OK)
-        status = s3_sweeper_start(d, &d->sweeper, err);
+        status = door_sweeper_start(d, &d->sweeper, err);
     if (status != LH_OK) {
         s3_door_free(d);
         return status;
@@ -130,7 +138,7 @@ s3_door_open(struct storage *s, struct s3_door **out, struct lh_error *err)
 void
 s3_door_drain(struct s3_door *d)
 {
-    s3_sweeper_stop(d->sweeper);
+    door_sweeper_stop(d->sweeper);
     d->sweeper = NULL;
 }
 
@@ -166,7 +174,7 @@ static bool
 has_any(const struct s3_request *r, const char *const *names)
 {
     for (; *names; names++) {
-        if (s3_request_has(r, *names))
+        if (door_request_has(r, *names))
             return true;
     }
     return false;
@@ -204,19 +212,19 @@ static const char *const object_strangers[] = {"acl",       "attributes", "legal
 static lh_status
 bucket_get(struct s3_request *r, struct lh_error *err)
 {
-    lh_str type = s3_request_query(r, "list-type");
+    lh_str type = door_request_query(r, "list-type");
     bool is_known;
 
     if (r->req->method == LH_HEAD)
-        return s3_bucket_head(r, err);
-    LH_TRY(s3_bucket_setting_get(r, &is_known, err));
+        return door_bucket_head(r, err);
+    LH_TRY(door_bucket_setting_get(r, &is_known, err));
     if (is_known)
         return LH_OK;
-    if (s3_request_has(r, "uploads"))
-        return s3_uploads_list(r, err);
+    if (door_request_has(r, "uploads"))
+        return door_uploads_list(r, err);
     if (has_any(r, bucket_strangers))
         return not_implemented(r, err);
-    return lh_str_eq(type, LH_STR("2")) ? s3_list_v2(r, err) : s3_list_v1(r, err);
+    return lh_str_eq(type, LH_STR("2")) ? door_list_v2(r, err) : door_list_v1(r, err);
 }
 
 static lh_status
@@ -225,16 +233,17 @@ bucket_run(struct s3_request *r, struct lh_error *err)
     bool is_create = r->req->method == LH_PUT && !has_any(r, bucket_strangers);
 
     if (is_create)
-        return s3_bucket_create(r, err);
+        return door_bucket_create(r, err);
     LH_TRY(lh_store_bucket(r->door->storage->env->store, r->call, r->bucket_name, &r->b, err));
     switch (r->req->method) {
     case LH_GET:
     case LH_HEAD:
         return bucket_get(r, err);
     case LH_DELETE:
-        return has_any(r, bucket_strangers) ? not_implemented(r, err) : s3_bucket_delete(r, err);
+        return has_any(r, bucket_strangers) ? not_implemented(r, err) : door_bucket_delete(r, err);
     case LH_POST:
-        return s3_request_has(r, "delete") ? s3_objects_delete(r, err) : not_implemented(r, err);
+        return door_request_has(r, "delete") ? door_objects_delete(r, err)
+                                             : not_implemented(r, err);
     default:
         return not_implemented(r, err);
     }
@@ -247,11 +256,11 @@ tags_answer(struct s3_request *r, struct lh_error *err)
     LH_AUTO_BUF(out, 4096);
     struct lh_object_info info;
 
-    LH_TRY(s3_key_check_read(r->key, err));
+    LH_TRY(door_key_check_read(r->key, err));
     LH_TRY(lh_object_head(r->b, r->call, r->key, &info, err));
     lh_buf_add_cstr(&out,
                     S3_XML_HEAD "<Tagging xmlns=\"" S3_NAMESPACE "\"><TagSet></TagSet></Tagging>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 static lh_status
@@ -260,58 +269,58 @@ acl_answer(struct s3_request *r, struct lh_error *err)
     struct lh_object_info info;
     bool is_known;
 
-    LH_TRY(s3_key_check_read(r->key, err));
+    LH_TRY(door_key_check_read(r->key, err));
     LH_TRY(lh_object_head(r->b, r->call, r->key, &info, err));
-    return s3_bucket_setting_get(r, &is_known, err);
+    return door_bucket_setting_get(r, &is_known, err);
 }
 
 static lh_status
 object_get(struct s3_request *r, struct lh_error *err)
 {
-    if (s3_request_has(r, "uploadId"))
-        return s3_upload_parts_list(r, err);
-    if (s3_request_has(r, "tagging"))
+    if (door_request_has(r, "uploadId"))
+        return door_upload_parts_list(r, err);
+    if (door_request_has(r, "tagging"))
         return tags_answer(r, err);
-    if (s3_request_has(r, "acl"))
+    if (door_request_has(r, "acl"))
         return acl_answer(r, err);
-    return has_any(r, object_strangers) ? not_implemented(r, err) : s3_object_get(r, err);
+    return has_any(r, object_strangers) ? not_implemented(r, err) : door_object_get(r, err);
 }
 
 static lh_status
 object_put(struct s3_request *r, struct lh_error *err)
 {
-    bool is_copy = s3_request_field(r, "x-amz-copy-source").ptr != NULL;
+    bool is_copy = door_request_field(r, "x-amz-copy-source").ptr != NULL;
 
     if (has_any(r, object_strangers))
         return not_implemented(r, err);
-    if (s3_request_has(r, "uploadId"))
-        return is_copy ? s3_upload_part_copy(r, err) : s3_upload_part(r, err);
-    return is_copy ? s3_object_copy(r, err) : s3_object_put(r, err);
+    if (door_request_has(r, "uploadId"))
+        return is_copy ? door_upload_part_copy(r, err) : door_upload_part(r, err);
+    return is_copy ? door_object_copy(r, err) : door_object_put(r, err);
 }
 
 static lh_status
 object_post(struct s3_request *r, struct lh_error *err)
 {
-    if (s3_request_has(r, "uploads"))
-        return s3_upload_create(r, err);
-    if (s3_request_has(r, "uploadId"))
-        return s3_upload_complete(r, err);
+    if (door_request_has(r, "uploads"))
+        return door_upload_create(r, err);
+    if (door_request_has(r, "uploadId"))
+        return door_upload_complete(r, err);
     return not_implemented(r, err);
 }
 
 static lh_status
 object_delete(struct s3_request *r, struct lh_error *err)
 {
-    if (s3_request_has(r, "uploadId"))
-        return s3_upload_abort(r, err);
-    return has_any(r, object_strangers) ? not_implemented(r, err) : s3_object_delete(r, err);
+    if (door_request_has(r, "uploadId"))
+        return door_upload_abort(r, err);
+    return has_any(r, object_strangers) ? not_implemented(r, err) : door_object_delete(r, err);
 }
 
 /* There is one version of an object, which S3 calls "null". */
 static lh_status
 version_check(const struct s3_request *r, struct lh_error *err)
 {
-    lh_str version = s3_request_query(r, "versionId");
+    lh_str version = door_request_query(r, "versionId");
 
     if (!version.ptr || lh_str_eq(version, LH_STR("null")))
         return LH_OK;
@@ -343,15 +352,15 @@ static lh_status
 request_run(struct s3_request *r, struct lh_error *err)
 {
     lh_response_header(r->res, "x-amz-request-id", lh_str_of(r->call->trace.trace_id));
-    LH_TRY(s3_request_authenticate(r, err));
+    LH_TRY(door_request_authenticate(r, err));
     LH_TRY(lh_rate_take(r->door->rate, 0, lh_time_mono_ns(), err));
-    LH_TRY(s3_request_address(r, err));
+    LH_TRY(door_request_address(r, err));
     if (r->key.len > 0)
         return object_run(r, err);
     if (r->bucket_name.len > 0)
         return bucket_run(r, err);
     if (r->req->method == LH_GET)
-        return s3_buckets_list(r, err);
+        return door_buckets_list(r, err);
     return method_not_allowed(r, err);
 }
 
@@ -363,7 +372,7 @@ handle(void *service, struct lh_call *call, struct lh_request *req, struct lh_re
     struct s3_request r = {.door = s->s3, .call = call, .req = req, .res = res};
     lh_status status = request_run(&r, err);
 
-    s3_body_fini(&r.body);
+    door_body_fini(&r.body);
     return status;
 }
 
@@ -400,7 +409,7 @@ s3_door_describe(struct s3_door *d, struct lh_side_door *out)
         .listen = d->listen,
         .routes = routes,
         .done = done,
-        .refuse = s3_refuse,
+        .refuse = door_refuse,
         .self = d,
     };
 }

@@ -98,7 +98,7 @@ static const struct {
 };
 
 const char *
-s3_error_code(const struct lh_error *err, int *http)
+door_error_code(const struct lh_error *err, int *http)
 {
     unsigned status = (unsigned)err->status < LH_STATUS_COUNT ? (unsigned)err->status : LH_BUG;
 
@@ -158,7 +158,7 @@ character_put(struct lh_buf *out, lh_str text, size_t i)
 /* XML 1.0 has no way to write most control characters; S3 writes them as references all the same,
  * and its clients read them, or ask for encoding-type=url. */
 void
-s3_xml_escape(struct lh_buf *out, lh_str text)
+door_xml_escape(struct lh_buf *out, lh_str text)
 {
     for (size_t i = 0; i < text.len;) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -177,28 +177,28 @@ s3_xml_escape(struct lh_buf *out, lh_str text)
 }
 
 void
-s3_xml_put(struct lh_buf *out, const char *name, lh_str text)
+door_xml_put(struct lh_buf *out, const char *name, lh_str text)
 {
     lh_buf_printf(out, "<%s>", name);
-    s3_xml_escape(out, text);
+    door_xml_escape(out, text);
     lh_buf_printf(out, "</%s>", name);
 }
 
 void
-s3_xml_put_cstr(struct lh_buf *out, const char *name, const char *text)
+door_xml_put_cstr(struct lh_buf *out, const char *name, const char *text)
 {
-    s3_xml_put(out, name, lh_str_of(text));
+    door_xml_put(out, name, lh_str_of(text));
 }
 
 void
-s3_xml_put_u64(struct lh_buf *out, const char *name, uint64_t value)
+door_xml_put_u64(struct lh_buf *out, const char *name, uint64_t value)
 {
     lh_buf_printf(out, "<%s>%llu</%s>", name, (unsigned long long)value, name);
 }
 
 /* Milliseconds, as S3 prints times: 2026-01-31T12:00:00.123Z. */
 void
-s3_xml_put_time(struct lh_buf *out, const char *name, int64_t us)
+door_xml_put_time(struct lh_buf *out, const char *name, int64_t us)
 {
     char text[LH_TIME_TEXT_MAX];
 
@@ -207,27 +207,27 @@ s3_xml_put_time(struct lh_buf *out, const char *name, int64_t us)
 }
 
 void
-s3_xml_put_etag(struct lh_buf *out, const struct lh_object_info *info)
+door_xml_put_etag(struct lh_buf *out, const struct lh_object_info *info)
 {
-    lh_buf_printf(out, "<ETag>&quot;%.*s&quot;</ETag>", LH_FMT(s3_etag(info)));
+    lh_buf_printf(out, "<ETag>&quot;%.*s&quot;</ETag>", LH_FMT(door_etag(info)));
 }
 
 lh_str
-s3_etag(const struct lh_object_info *info)
+door_etag(const struct lh_object_info *info)
 {
     return lh_str_of(info->md5_etag[0] ? info->md5_etag : info->etag);
 }
 
 void
-s3_etag_header(struct lh_response *res, const struct lh_object_info *info)
+door_etag_header(struct lh_response *res, const struct lh_object_info *info)
 {
-    lh_response_headerf(res, "ETag", "\"%.*s\"", LH_FMT(s3_etag(info)));
+    lh_response_headerf(res, "ETag", "\"%.*s\"", LH_FMT(door_etag(info)));
 }
 
 /* ---- answers ---- */
 
 lh_status
-s3_answer_xml(struct s3_request *r, int status, struct lh_buf *xml, struct lh_error *err)
+door_answer_xml(struct s3_request *r, int status, struct lh_buf *xml, struct lh_error *err)
 {
     LH_TRY(lh_buf_check(xml, "the answer", err));
     return lh_response_bytes(r->res, status, S3_XML_TYPE, lh_buf_bytes(xml), err);
@@ -250,7 +250,7 @@ message_put(struct lh_buf *out, const char *text)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = ' ';
     }
-    s3_xml_put_cstr(out, "Message", safe);
+    door_xml_put_cstr(out, "Message", safe);
 }
 
 /* The path as it came, without the query, which may hold a signature. */
@@ -264,22 +264,22 @@ resource_of(const struct lh_request *req)
 }
 
 void
-s3_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
-          const struct lh_error *err, struct lh_response *res)
+door_refuse(void *door, const struct lh_call *call, const struct lh_request *req,
+            const struct lh_error *err, struct lh_response *res)
 {
     LH_AUTO_BUF(xml, (size_t)64 << 10);
     int http;
-    const char *code = s3_error_code(err, &http);
+    const char *code = door_error_code(err, &http);
     const struct s3_door *d = door;
 
     lh_buf_add_cstr(&xml, S3_XML_HEAD "<Error>");
-    s3_xml_put_cstr(&xml, "Code", code);
+    door_xml_put_cstr(&xml, "Code", code);
     message_put(&xml, err->text);
-    s3_xml_put(&xml, "Resource", resource_of(req));
-    s3_xml_put_cstr(&xml, "RequestId", call->trace.trace_id);
+    door_xml_put(&xml, "Resource", resource_of(req));
+    door_xml_put_cstr(&xml, "RequestId", call->trace.trace_id);
     /* Clients sign again for the region they are told. */
     if (strcmp(code, "AuthorizationHeaderMalformed") == 0 && d->region[0])
-        s3_xml_put_cstr(&xml, "Region", d->region);
+        door_xml_put_cstr(&xml, "Region", d->region);
     lh_buf_add_cstr(&xml, "</Error>");
     request_id_header(res, call);
     if (http == 503)

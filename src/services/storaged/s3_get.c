@@ -36,7 +36,7 @@ static void
 overrides_apply(const struct s3_request *r)
 {
     for (size_t i = 0; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
-        lh_str value = s3_request_query(r, overrides[i].query);
+        lh_str value = door_request_query(r, overrides[i].query);
 
         if (value.ptr)
             lh_response_header(r->res, overrides[i].field, value);
@@ -51,7 +51,7 @@ checksum_header(const struct got *g)
     LH_AUTO_BUF(text, 64);
 
     if (g->is_part || !g->info.sha256[0] ||
-        !lh_str_eq_nocase(s3_request_field(g->r, "x-amz-checksum-mode"), LH_STR("ENABLED")) ||
+        !lh_str_eq_nocase(door_request_field(g->r, "x-amz-checksum-mode"), LH_STR("ENABLED")) ||
         !lh_hex_decode(&sha, lh_str_of(g->info.sha256)))
         return;
     lh_base64_encode(&text, lh_buf_bytes(&sha));
@@ -64,12 +64,15 @@ headers(const struct got *g)
 {
     struct lh_response *res = g->r->res;
     char modified[LH_TIME_HTTP_MAX];
+    const char *rescued_by = atomic_load(&g->r->call->rescued_by);
 
-    s3_metadata_answer(res, &g->r->call->arena, lh_reader_at_metadata(g->reader));
-    s3_etag_header(res, &g->info);
+    door_metadata_answer(res, &g->r->call->arena, lh_reader_at_metadata(g->reader));
+    door_etag_header(res, &g->info);
     lh_response_header(res, "Last-Modified",
                        lh_str_of(lh_time_format_http(g->info.modified_us, modified)));
     lh_response_header(res, "Accept-Ranges", LH_STR("bytes"));
+    if (rescued_by)
+        lh_response_header(res, "X-Lakehouse-Rescue-Used", lh_str_of(rescued_by));
     checksum_header(g);
     overrides_apply(g->r);
 }
@@ -78,7 +81,7 @@ static lh_status
 begin(void *self, struct lh_response *res, struct lh_error *err)
 {
     const struct got *g = self;
-    lh_str type = s3_request_query(g->r, "response-content-type");
+    lh_str type = door_request_query(g->r, "response-content-type");
 
     headers(g);
     if (g->is_part)
@@ -101,7 +104,7 @@ range_read(struct got *g, struct lh_error *err)
     g->length = g->info.size_bytes;
     if (!lh_if_range_holds(
             lh_request_header(r->req, "If-Range"),
-            lh_str_of(lh_arena_printf(&r->call->arena, "\"%.*s\"", LH_FMT(s3_etag(&g->info))))))
+            lh_str_of(lh_arena_printf(&r->call->arena, "\"%.*s\"", LH_FMT(door_etag(&g->info))))))
         return LH_OK;
     if (!lh_range_parse(range, g->info.size_bytes, &g->from, &g->length, &is_satisfiable)) {
         g->from = 0;
@@ -131,7 +134,7 @@ part_number_check(const struct s3_request *r, struct lh_error *err)
 {
     int64_t number = 1;
 
-    LH_TRY(s3_request_number(r, "partNumber", 1, 10000, &number, err));
+    LH_TRY(door_request_number(r, "partNumber", 1, 10000, &number, err));
     if (number == 1)
         return LH_OK;
     return lh_fail(err, LH_UNSUPPORTED, "s3.NotImplemented",
@@ -142,7 +145,7 @@ static lh_status
 send(struct got *g, struct lh_error *err)
 {
     struct s3_request *r = g->r;
-    enum lh_condition c = s3_condition_judge(r, "", &g->info);
+    enum lh_condition c = door_condition_judge(r, "", &g->info);
 
     if (c == LH_CONDITION_FAILED)
         return fail_precondition(r, err);
@@ -159,12 +162,12 @@ send(struct got *g, struct lh_error *err)
 }
 
 lh_status
-s3_object_get(struct s3_request *r, struct lh_error *err)
+door_object_get(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO(lh_reader_at) *reader = NULL;
     struct got g = {.r = r};
 
-    LH_TRY(s3_key_check_read(r->key, err));
+    LH_TRY(door_key_check_read(r->key, err));
     LH_TRY(part_number_check(r, err));
     LH_TRY(lh_object_open(r->b, r->call, r->key, &reader, &g.info, err));
     g.reader = reader;

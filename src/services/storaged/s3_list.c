@@ -58,7 +58,7 @@ list_init(struct list *l, struct s3_request *r)
 static lh_str
 query_or_empty(const struct s3_request *r, const char *name)
 {
-    lh_str value = s3_request_query(r, name);
+    lh_str value = door_request_query(r, name);
 
     return value.ptr ? value : LH_STR("");
 }
@@ -73,7 +73,7 @@ query_read(struct list *l, struct lh_error *err)
     l->is_encoded = lh_str_eq(encoding, LH_STR("url"));
     if (encoding.len > 0 && !l->is_encoded)
         return lh_fail(err, LH_INVALID, "s3.InvalidArgument", "encoding-type can only be url");
-    LH_TRY(s3_request_number(l->r, "max-keys", 0, INT32_MAX, &l->max, err));
+    LH_TRY(door_request_number(l->r, "max-keys", 0, INT32_MAX, &l->max, err));
     l->max = l->max < KEYS_MAX ? l->max : KEYS_MAX;
     return LH_OK;
 }
@@ -133,7 +133,7 @@ name_put(const struct list *l, struct lh_buf *out, const char *element, lh_str n
 
     if (l->is_encoded)
         lh_percent_encode(&encoded, name, true);
-    s3_xml_put(out, element, l->is_encoded ? lh_buf_str(&encoded) : name);
+    door_xml_put(out, element, l->is_encoded ? lh_buf_str(&encoded) : name);
 }
 
 static void
@@ -149,10 +149,10 @@ object_put(struct list *l, const struct lh_object_entry *e)
 
     lh_buf_add_cstr(out, "<Contents>");
     name_put(l, out, "Key", lh_str_of(e->key));
-    s3_xml_put_time(out, "LastModified", e->info.modified_us);
-    s3_xml_put_etag(out, &e->info);
-    s3_xml_put_u64(out, "Size", e->info.size_bytes);
-    s3_xml_put_cstr(out, "StorageClass", "STANDARD");
+    door_xml_put_time(out, "LastModified", e->info.modified_us);
+    door_xml_put_etag(out, &e->info);
+    door_xml_put_u64(out, "Size", e->info.size_bytes);
+    door_xml_put_cstr(out, "StorageClass", "STANDARD");
     if (l->has_owner)
         owner_put(out);
     lh_buf_add_cstr(out, "</Contents>");
@@ -185,7 +185,7 @@ entry_take(struct list *l, const struct lh_object_entry *e)
     size_t common = common_length(l, key);
 
     buf_set(&l->after, key, LH_STR(""));
-    if (s3_key_is_own(key)) {
+    if (door_key_is_own(key)) {
         jump(l, LH_STR(S3_OWN_PREFIX));
         return;
     }
@@ -242,14 +242,14 @@ static void
 head_put(const struct list *l, struct lh_buf *out)
 {
     lh_buf_add_cstr(out, S3_XML_HEAD "<ListBucketResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put(out, "Name", l->r->bucket_name);
+    door_xml_put(out, "Name", l->r->bucket_name);
     name_put(l, out, "Prefix", l->prefix);
     if (l->delimiter.len > 0)
         name_put(l, out, "Delimiter", l->delimiter);
-    s3_xml_put_u64(out, "MaxKeys", (uint64_t)l->max);
+    door_xml_put_u64(out, "MaxKeys", (uint64_t)l->max);
     if (l->is_encoded)
-        s3_xml_put_cstr(out, "EncodingType", "url");
-    s3_xml_put_cstr(out, "IsTruncated", l->is_truncated ? "true" : "false");
+        door_xml_put_cstr(out, "EncodingType", "url");
+    door_xml_put_cstr(out, "IsTruncated", l->is_truncated ? "true" : "false");
 }
 
 static lh_status
@@ -259,7 +259,7 @@ answer(struct list *l, struct lh_buf *out, struct lh_error *err)
     lh_buf_add_str(out, lh_buf_str(&l->contents));
     lh_buf_add_str(out, lh_buf_str(&l->prefixes));
     lh_buf_add_cstr(out, "</ListBucketResult>");
-    return s3_answer_xml(l->r, 200, out, err);
+    return door_answer_xml(l->r, 200, out, err);
 }
 
 static lh_status
@@ -279,7 +279,7 @@ v1_run(struct list *l, struct lh_error *err)
 }
 
 lh_status
-s3_list_v1(struct s3_request *r, struct lh_error *err)
+door_list_v1(struct s3_request *r, struct lh_error *err)
 {
     struct list l;
     lh_status status;
@@ -294,7 +294,7 @@ s3_list_v1(struct s3_request *r, struct lh_error *err)
 static lh_status
 token_read(struct list *l, lh_str *start, struct lh_error *err)
 {
-    lh_str token = s3_request_query(l->r, "continuation-token");
+    lh_str token = door_request_query(l->r, "continuation-token");
     LH_AUTO_BUF(text, LH_KEY_MAX + 16);
 
     if (!token.ptr)
@@ -312,7 +312,7 @@ token_put(struct lh_buf *out, const char *element, lh_str what)
     LH_AUTO_BUF(hex, (size_t)4 * LH_KEY_MAX);
 
     lh_hex_encode(&hex, lh_str_bytes(what));
-    s3_xml_put(out, element, lh_buf_str(&hex));
+    door_xml_put(out, element, lh_buf_str(&hex));
 }
 
 static lh_status
@@ -327,18 +327,18 @@ v2_run(struct list *l, struct lh_error *err)
     marker_set(l, start);
     LH_TRY(list_run(l, err));
     head_put(l, &out);
-    s3_xml_put_u64(&out, "KeyCount", (uint64_t)l->count);
+    door_xml_put_u64(&out, "KeyCount", (uint64_t)l->count);
     if (start_after.len > 0)
         name_put(l, &out, "StartAfter", start_after);
-    if (s3_request_has(l->r, "continuation-token"))
-        s3_xml_put(&out, "ContinuationToken", s3_request_query(l->r, "continuation-token"));
+    if (door_request_has(l->r, "continuation-token"))
+        door_xml_put(&out, "ContinuationToken", door_request_query(l->r, "continuation-token"));
     if (l->is_truncated)
         token_put(&out, "NextContinuationToken", lh_buf_str(&l->last));
     return answer(l, &out, err);
 }
 
 lh_status
-s3_list_v2(struct s3_request *r, struct lh_error *err)
+door_list_v2(struct s3_request *r, struct lh_error *err)
 {
     struct list l;
     lh_status status;

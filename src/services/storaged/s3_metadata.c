@@ -62,7 +62,7 @@ static void
 system_read(const struct s3_request *r, struct lh_buf *out)
 {
     for (size_t i = 0; i < sizeof(system_fields) / sizeof(system_fields[0]); i++) {
-        lh_str value = s3_request_field(r, system_fields[i]);
+        lh_str value = door_request_field(r, system_fields[i]);
 
         if (strcmp(system_fields[i], "content-encoding") == 0)
             value = encoding_kept(value, &r->call->arena);
@@ -116,7 +116,7 @@ user_read(const struct s3_request *r, const struct lh_header *list, size_t count
 }
 
 lh_status
-s3_metadata_read(const struct s3_request *r, struct lh_buf *out, struct lh_error *err)
+door_metadata_read(const struct s3_request *r, struct lh_buf *out, struct lh_error *err)
 {
     struct user_count n = {0};
 
@@ -147,7 +147,7 @@ line_next(lh_str *lines, lh_str *name, lh_str *value)
 }
 
 lh_str
-s3_metadata_find(lh_str lines, lh_str name)
+door_metadata_find(lh_str lines, lh_str name)
 {
     lh_str found, value;
 
@@ -173,7 +173,7 @@ is_token(lh_str name)
 /* Lines that begin with '!' are the door's own. Room is left for the fields of the answer itself.
  */
 void
-s3_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines)
+door_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines)
 {
     lh_str name, value;
 
@@ -185,9 +185,9 @@ s3_metadata_answer(struct lh_response *res, struct lh_arena *arena, lh_str lines
 }
 
 const char *
-s3_content_type(const struct s3_request *r)
+door_content_type(const struct s3_request *r)
 {
-    lh_str value = s3_request_field(r, "Content-Type");
+    lh_str value = door_request_field(r, "Content-Type");
 
     return value.len > 0 ? lh_arena_cstr(&r->call->arena, value) : "binary/octet-stream";
 }

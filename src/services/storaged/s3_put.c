@@ -13,13 +13,13 @@
 /* ---- bytes ---- */
 
 lh_status
-s3_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err)
+door_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err)
 {
     LH_AUTO_CHARS buffer = lh_alloc(S3_COPY_STEP);
     size_t got;
 
     do {
-        LH_TRY(s3_body_read(&r->body, buffer, S3_COPY_STEP, &got, err));
+        LH_TRY(door_body_read(&r->body, buffer, S3_COPY_STEP, &got, err));
         LH_TRY(lh_upload_write(u, lh_bytes_of(buffer, got), err));
     } while (got > 0);
     lh_upload_md5_set(u, r->body.md5_value, 0);
@@ -27,8 +27,8 @@ s3_body_store(struct s3_request *r, struct lh_upload *u, struct lh_error *err)
 }
 
 lh_status
-s3_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, uint64_t length,
-              struct lh_upload *u, struct lh_checksum *md5, struct lh_error *err)
+door_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, uint64_t length,
+                struct lh_upload *u, struct lh_checksum *md5, struct lh_error *err)
 {
     LH_AUTO_CHARS buffer = lh_alloc(S3_COPY_STEP);
 
@@ -45,8 +45,8 @@ s3_bytes_copy(struct lh_call *call, struct lh_reader_at *reader, uint64_t from, 
 }
 
 lh_status
-s3_event_put(struct s3_request *r, const struct s3_condition *c, const struct lh_object_info *info,
-             struct lh_error *err)
+door_event_put(struct s3_request *r, const struct s3_condition *c,
+               const struct lh_object_info *info, struct lh_error *err)
 {
     return storage_event_add(r->door->storage, r->call,
                              &(struct storage_event){.entity_type = "object",
@@ -68,34 +68,34 @@ upload_all(struct s3_request *r, const struct s3_condition *c, lh_str metadata,
     const struct lh_put_options o = {
         .if_absent = c->if_absent,
         .if_match = c->if_match,
-        .content_type = s3_content_type(r),
+        .content_type = door_content_type(r),
         .expected_sha256 =
             r->body.sha256.len > 0 ? lh_arena_cstr(&r->call->arena, r->body.sha256) : NULL,
         .metadata = metadata,
-        .size_hint = s3_body_size_hint(&r->body),
+        .size_hint = door_body_size_hint(&r->body),
     };
 
-    s3_body_sha256_delegate(&r->body);
+    door_body_sha256_delegate(&r->body);
     LH_TRY(lh_upload_begin(r->b, r->call, r->key, &o, &u, err));
-    LH_TRY(s3_body_store(r, u, err));
+    LH_TRY(door_body_store(r, u, err));
     return lh_upload_commit(u, info, err);
 }
 
 lh_status
-s3_object_put(struct s3_request *r, struct lh_error *err)
+door_object_put(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO_BUF(metadata, LH_OBJECT_METADATA_MAX);
     struct lh_object_info info;
     struct s3_condition c;
 
-    LH_TRY(s3_key_check_write(r->key, err));
-    LH_TRY(s3_request_promises_check(r, err));
-    LH_TRY(s3_metadata_read(r, &metadata, err));
-    LH_TRY(s3_condition_read(r, &c, err));
+    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_request_promises_check(r, err));
+    LH_TRY(door_metadata_read(r, &metadata, err));
+    LH_TRY(door_condition_read(r, &c, err));
     LH_TRY(upload_all(r, &c, lh_buf_str(&metadata), &info, err));
-    LH_TRY(s3_event_put(r, &c, &info, err));
-    s3_etag_header(r->res, &info);
-    s3_body_checksum_answer(&r->body, r->res);
+    LH_TRY(door_event_put(r, &c, &info, err));
+    door_etag_header(r->res, &info);
+    door_body_checksum_answer(&r->body, r->res);
     return lh_response_empty(r->res, 200, err);
 }
 
@@ -112,7 +112,7 @@ static lh_status
 source_parse(struct s3_request *r, lh_str *bucket, lh_str *key, struct lh_error *err)
 {
     LH_AUTO_BUF(decoded, 4 * LH_KEY_MAX);
-    lh_str rest = s3_request_field(r, "x-amz-copy-source"), text;
+    lh_str rest = door_request_field(r, "x-amz-copy-source"), text;
 
     if (lh_str_cut(&rest, '?', &text) && !lh_str_eq(rest, LH_STR("versionId=null")))
         return lh_fail(err, LH_NOT_FOUND, "s3.NoSuchVersion",
@@ -129,22 +129,22 @@ source_parse(struct s3_request *r, lh_str *bucket, lh_str *key, struct lh_error 
 }
 
 void
-s3_source_fini(struct s3_source *s)
+door_source_fini(struct s3_source *s)
 {
     lh_reader_at_free(s->reader);
     s->reader = NULL;
 }
 
 lh_status
-s3_source_open(struct s3_request *r, struct s3_source *out, struct lh_error *err)
+door_source_open(struct s3_request *r, struct s3_source *out, struct lh_error *err)
 {
     lh_str bucket;
 
     LH_TRY(source_parse(r, &bucket, &out->key, err));
-    LH_TRY(s3_key_check_read(out->key, err));
+    LH_TRY(door_key_check_read(out->key, err));
     LH_TRY(lh_store_bucket(r->door->storage->env->store, r->call, bucket, &out->b, err));
     LH_TRY(lh_object_open(out->b, r->call, out->key, &out->reader, &out->info, err));
-    if (s3_condition_judge(r, "x-amz-copy-source-", &out->info) == LH_CONDITION_NONE)
+    if (door_condition_judge(r, "x-amz-copy-source-", &out->info) == LH_CONDITION_NONE)
         return LH_OK;
     return lh_fail(err, LH_CONFLICT, "store.precondition",
                    "at least one of the preconditions on the source did not hold");
@@ -155,14 +155,14 @@ static lh_status
 directive_read(const struct s3_request *r, const struct s3_source *s, bool *replaces,
                struct lh_error *err)
 {
-    lh_str directive = s3_request_field(r, "x-amz-metadata-directive");
+    lh_str directive = door_request_field(r, "x-amz-metadata-directive");
 
     *replaces = lh_str_eq(directive, LH_STR("REPLACE"));
     if (directive.len > 0 && !*replaces && !lh_str_eq(directive, LH_STR("COPY")))
         return lh_fail(err, LH_INVALID, "s3.InvalidArgument",
                        "x-amz-metadata-directive is COPY or REPLACE");
     if (!*replaces && s->b == r->b && lh_str_eq(s->key, r->key) &&
-        !s3_request_field(r, "x-amz-storage-class").ptr)
+        !door_request_field(r, "x-amz-storage-class").ptr)
         return lh_fail(err, LH_INVALID, "s3.InvalidRequest",
                        "an object is copied onto itself only to replace its metadata");
     return LH_OK;
@@ -197,7 +197,7 @@ copy_bytes(struct s3_request *r, struct copying *c, struct lh_upload *u, struct 
     lh_status status;
 
     lh_checksum_init(&sum, LH_CHECKSUM_MD5);
-    status = s3_bytes_copy(r->call, c->source.reader, 0, c->source.info.size_bytes, u, &sum, err);
+    status = door_bytes_copy(r->call, c->source.reader, 0, c->source.info.size_bytes, u, &sum, err);
     lh_checksum_final(&sum, md5);
     lh_upload_md5_set(u, md5, 0);
     return status;
@@ -211,12 +211,12 @@ copy_store(struct s3_request *r, struct copying *c, struct lh_error *err)
     struct lh_put_options o = {
         .if_absent = c->condition.if_absent,
         .if_match = c->condition.if_match,
-        .content_type = c->replaces ? s3_content_type(r) : c->source.info.content_type,
+        .content_type = c->replaces ? door_content_type(r) : c->source.info.content_type,
         .size_hint = c->source.info.size_bytes,
     };
 
     if (c->replaces)
-        LH_TRY(s3_metadata_read(r, &metadata, err));
+        LH_TRY(door_metadata_read(r, &metadata, err));
     else
         lines_inherit(&metadata, lh_reader_at_metadata(c->source.reader));
     o.metadata = lh_buf_str(&metadata);
@@ -231,32 +231,32 @@ copy_answer(struct s3_request *r, const struct lh_object_info *info, struct lh_e
     LH_AUTO_BUF(out, 4096);
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<CopyObjectResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put_time(&out, "LastModified", info->modified_us);
-    s3_xml_put_etag(&out, info);
+    door_xml_put_time(&out, "LastModified", info->modified_us);
+    door_xml_put_etag(&out, info);
     lh_buf_add_cstr(&out, "</CopyObjectResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 static lh_status
 copy_run(struct s3_request *r, struct copying *c, struct lh_error *err)
 {
-    LH_TRY(s3_source_open(r, &c->source, err));
+    LH_TRY(door_source_open(r, &c->source, err));
     LH_TRY(directive_read(r, &c->source, &c->replaces, err));
-    LH_TRY(s3_condition_read(r, &c->condition, err));
+    LH_TRY(door_condition_read(r, &c->condition, err));
     LH_TRY(copy_store(r, c, err));
-    LH_TRY(s3_event_put(r, &c->condition, &c->info, err));
+    LH_TRY(door_event_put(r, &c->condition, &c->info, err));
     return copy_answer(r, &c->info, err);
 }
 
 lh_status
-s3_object_copy(struct s3_request *r, struct lh_error *err)
+door_object_copy(struct s3_request *r, struct lh_error *err)
 {
     struct copying c = {0};
     lh_status status;
 
-    LH_TRY(s3_key_check_write(r->key, err));
-    LH_TRY(s3_request_promises_check(r, err));
+    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_request_promises_check(r, err));
     status = copy_run(r, &c, err);
-    s3_source_fini(&c.source);
+    door_source_fini(&c.source);
     return status;
 }

@@ -20,7 +20,7 @@ query_find(const struct s3_request *r, const char *name)
 }
 
 lh_str
-s3_request_field(const struct s3_request *r, const char *name)
+door_request_field(const struct s3_request *r, const char *name)
 {
     lh_str value = lh_request_header(r->req, name);
 
@@ -30,22 +30,22 @@ s3_request_field(const struct s3_request *r, const char *name)
 }
 
 lh_str
-s3_request_query(const struct s3_request *r, const char *name)
+door_request_query(const struct s3_request *r, const char *name)
 {
     return lh_request_query(r->req, name);
 }
 
 bool
-s3_request_has(const struct s3_request *r, const char *name)
+door_request_has(const struct s3_request *r, const char *name)
 {
     return lh_request_has_query(r->req, name);
 }
 
 lh_status
-s3_request_number(const struct s3_request *r, const char *name, int64_t min, int64_t max,
-                  int64_t *out, struct lh_error *err)
+door_request_number(const struct s3_request *r, const char *name, int64_t min, int64_t max,
+                    int64_t *out, struct lh_error *err)
 {
-    lh_str text = s3_request_query(r, name);
+    lh_str text = door_request_query(r, name);
     int64_t value;
 
     if (!text.ptr || text.len == 0)
@@ -78,7 +78,7 @@ host_bucket(const struct s3_request *r)
 }
 
 lh_status
-s3_request_address(struct s3_request *r, struct lh_error *err)
+door_request_address(struct s3_request *r, struct lh_error *err)
 {
     lh_str rest = lh_request_param(r->req, "path"), bucket = host_bucket(r);
 
@@ -102,30 +102,30 @@ control_check(lh_str key, struct lh_error *err)
 }
 
 bool
-s3_key_is_own(lh_str key)
+door_key_is_own(lh_str key)
 {
     return lh_str_starts(key, LH_STR(S3_OWN_PREFIX));
 }
 
 lh_status
-s3_key_check_read(lh_str key, struct lh_error *err)
+door_key_check_read(lh_str key, struct lh_error *err)
 {
     if (key.len > LH_KEY_MAX)
         return lh_fail(err, LH_INVALID, "s3.KeyTooLongError",
                        "the object key has %zu bytes, %d are allowed", key.len, LH_KEY_MAX);
     LH_TRY(lh_key_check(key, err));
-    if (s3_key_is_own(key))
+    if (door_key_is_own(key))
         return lh_fail(err, LH_NOT_FOUND, "s3.NoSuchKey", "there is no object of that key");
     return LH_OK;
 }
 
 lh_status
-s3_key_check_write(lh_str key, struct lh_error *err)
+door_key_check_write(lh_str key, struct lh_error *err)
 {
     const char *owner;
 
     if (key.len > LH_KEY_MAX)
-        return s3_key_check_read(key, err);
+        return door_key_check_read(key, err);
     LH_TRY(lh_key_check(key, err));
     LH_TRY(control_check(key, err));
     owner = lh_key_owner(key);
@@ -174,7 +174,7 @@ static lh_status
 token_check(const struct s3_request *r, const struct lh_sigv4_claim *c, struct lh_error *err)
 {
     lh_str found =
-        c->session_token.len > 0 ? c->session_token : s3_request_field(r, "x-amz-security-token");
+        c->session_token.len > 0 ? c->session_token : door_request_field(r, "x-amz-security-token");
 
     if (is_same_secret(found, r->door->session_token))
         return LH_OK;
@@ -220,7 +220,7 @@ has_body(const struct lh_request *req)
 }
 
 lh_status
-s3_request_authenticate(struct s3_request *r, struct lh_error *err)
+door_request_authenticate(struct s3_request *r, struct lh_error *err)
 {
     struct lh_sigv4_request signed_one = signed_request(r->req);
     uint8_t key[LH_SHA256_BYTES] = {0};
@@ -234,7 +234,7 @@ s3_request_authenticate(struct s3_request *r, struct lh_error *err)
                                 key, err));
     principal_set(r);
     if (has_body(r->req))
-        status = s3_body_open(&r->body, r->req, &claim, key, &r->call->arena, err);
+        status = door_body_open(&r->body, r->req, &claim, key, &r->call->arena, err);
     explicit_bzero(key, sizeof(key));
     return status;
 }
@@ -251,7 +251,7 @@ fail_header(const char *name, struct lh_error *err)
 static lh_status
 acl_check(const struct s3_request *r, struct lh_error *err)
 {
-    lh_str acl = s3_request_field(r, "x-amz-acl");
+    lh_str acl = door_request_field(r, "x-amz-acl");
 
     if (acl.len == 0 || lh_str_eq(acl, LH_STR("private")) ||
         lh_str_eq(acl, LH_STR("bucket-owner-full-control")))
@@ -260,7 +260,7 @@ acl_check(const struct s3_request *r, struct lh_error *err)
 }
 
 lh_status
-s3_request_promises_check(const struct s3_request *r, struct lh_error *err)
+door_request_promises_check(const struct s3_request *r, struct lh_error *err)
 {
     static const char *const fields[] = {
         "x-amz-server-side-encryption",
@@ -280,7 +280,7 @@ s3_request_promises_check(const struct s3_request *r, struct lh_error *err)
     };
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (s3_request_field(r, fields[i]).ptr)
+        if (door_request_field(r, fields[i]).ptr)
             return fail_header(fields[i], err);
     }
     return acl_check(r, err);

@@ -37,7 +37,7 @@ youngest_find(struct sweep *w, lh_str id, int64_t *modified_us, struct lh_error 
     struct lh_call *call = &w->s->call;
 
     *modified_us = 0;
-    LH_TRY(lh_object_list(w->b, call, s3_upload_folder(&call->arena, id), LH_STR(""),
+    LH_TRY(lh_object_list(w->b, call, door_upload_folder(&call->arena, id), LH_STR(""),
                           S3_PARTS_MAX + 1, &list, err));
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].info.modified_us > *modified_us)
@@ -56,7 +56,7 @@ upload_visit(void *self, lh_str id, struct lh_error *err)
     LH_TRY(youngest_find(w, id, &modified_us, err));
     if (modified_us >= w->older_than_us)
         return LH_OK;
-    LH_TRY(s3_upload_remove(w->b, &w->s->call, id, err));
+    LH_TRY(door_upload_remove(w->b, &w->s->call, id, err));
     lh_metric_add(w->s->collected, 1);
     lh_log(LH_LOG_INFO, "storaged", "abandoned upload removed",
            LH_LOG_S("bucket", lh_bucket_name(w->b)), LH_LOG_V("upload", id));
@@ -73,7 +73,7 @@ bucket_sweep(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
     if (!b || lh_call_check(&w->s->call, NULL) != LH_OK)
         return;
     w->b = b;
-    if (s3_uploads_walk(b, &w->s->call, upload_visit, w, &err) != LH_OK &&
+    if (door_uploads_walk(b, &w->s->call, upload_visit, w, &err) != LH_OK &&
         err.status != LH_CANCELED)
         lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
 }
@@ -114,7 +114,7 @@ run(void *self)
 }
 
 lh_status
-s3_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err)
+door_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err)
 {
     const struct lh_config *config = d->storage->env->config;
     struct s3_sweeper *s;
@@ -143,7 +143,7 @@ s3_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *er
 }
 
 void
-s3_sweeper_stop(struct s3_sweeper *s)
+door_sweeper_stop(struct s3_sweeper *s)
 {
     if (!s)
         return;

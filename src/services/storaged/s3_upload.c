@@ -11,13 +11,13 @@
 /* ---- names ---- */
 
 lh_str
-s3_upload_folder(struct lh_arena *arena, lh_str id)
+door_upload_folder(struct lh_arena *arena, lh_str id)
 {
     return lh_str_of(lh_arena_printf(arena, S3_UPLOADS_PREFIX "%.*s/", LH_FMT(id)));
 }
 
 lh_str
-s3_part_key(struct lh_arena *arena, lh_str id, int64_t number)
+door_part_key(struct lh_arena *arena, lh_str id, int64_t number)
 {
     return lh_str_of(lh_arena_printf(arena, S3_UPLOADS_PREFIX "%.*s/part.%05lld", LH_FMT(id),
                                      (long long)number));
@@ -30,7 +30,7 @@ info_key(struct lh_arena *arena, lh_str id)
 }
 
 bool
-s3_part_number(lh_str key, int64_t *number)
+door_part_number(lh_str key, int64_t *number)
 {
     size_t at;
 
@@ -92,8 +92,8 @@ info_decode(lh_str text, struct lh_arena *arena, struct s3_upload_info *out, str
 }
 
 lh_status
-s3_upload_info_load(struct lh_bucket *b, struct lh_call *call, lh_str id,
-                    struct s3_upload_info *out, struct lh_error *err)
+door_upload_info_load(struct lh_bucket *b, struct lh_call *call, lh_str id,
+                      struct s3_upload_info *out, struct lh_error *err)
 {
     LH_AUTO_BUF(text, INFO_BYTES_MAX);
     LH_AUTO_ERROR(why);
@@ -116,11 +116,11 @@ s3_upload_info_load(struct lh_bucket *b, struct lh_call *call, lh_str id,
 }
 
 lh_status
-s3_upload_find(struct s3_request *r, struct s3_upload_info *out, struct lh_error *err)
+door_upload_find(struct s3_request *r, struct s3_upload_info *out, struct lh_error *err)
 {
-    lh_str id = s3_request_query(r, "uploadId");
+    lh_str id = door_request_query(r, "uploadId");
 
-    LH_TRY(s3_upload_info_load(r->b, r->call, id, out, err));
+    LH_TRY(door_upload_info_load(r->b, r->call, id, out, err));
     return lh_str_eq(out->key, r->key) ? LH_OK : fail_no_upload(id, err);
 }
 
@@ -132,11 +132,11 @@ create_answer(struct s3_request *r, lh_str id, struct lh_error *err)
     LH_AUTO_BUF(out, (size_t)16 << 10);
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<InitiateMultipartUploadResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put(&out, "Bucket", r->bucket_name);
-    s3_xml_put(&out, "Key", r->key);
-    s3_xml_put(&out, "UploadId", id);
+    door_xml_put(&out, "Bucket", r->bucket_name);
+    door_xml_put(&out, "Key", r->key);
+    door_xml_put(&out, "UploadId", id);
     lh_buf_add_cstr(&out, "</InitiateMultipartUploadResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 static lh_status
@@ -144,7 +144,7 @@ drain(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO_BUF(body, S3_BODY_MAX);
 
-    return s3_body_take(&r->body, &body, err);
+    return door_body_take(&r->body, &body, err);
 }
 
 /* What the store will refuse at the end is refused now. */
@@ -159,21 +159,21 @@ content_type_check(const char *type, struct lh_error *err)
 }
 
 lh_status
-s3_upload_create(struct s3_request *r, struct lh_error *err)
+door_upload_create(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO_BUF(metadata, LH_OBJECT_METADATA_MAX - 64);
     char id[LH_UUID_TEXT];
     struct s3_upload_info u;
 
-    LH_TRY(s3_key_check_write(r->key, err));
-    LH_TRY(s3_request_promises_check(r, err));
-    LH_TRY(content_type_check(s3_content_type(r), err));
+    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_request_promises_check(r, err));
+    LH_TRY(content_type_check(door_content_type(r), err));
     LH_TRY(drain(r, err));
-    LH_TRY(s3_metadata_read(r, &metadata, err));
+    LH_TRY(door_metadata_read(r, &metadata, err));
     lh_uuid_format(lh_uuid_v7(), id);
     u = (struct s3_upload_info){.id = lh_str_of(id),
                                 .key = r->key,
-                                .content_type = lh_str_of(s3_content_type(r)),
+                                .content_type = lh_str_of(door_content_type(r)),
                                 .metadata = lh_buf_str(&metadata),
                                 .created_us = lh_time_now_us()};
     if (!u.metadata.ptr)
@@ -188,7 +188,7 @@ static lh_status
 part_number_read(const struct s3_request *r, int64_t *number, struct lh_error *err)
 {
     *number = 0;
-    LH_TRY(s3_request_number(r, "partNumber", 1, S3_PARTS_MAX, number, err));
+    LH_TRY(door_request_number(r, "partNumber", 1, S3_PARTS_MAX, number, err));
     if (*number > 0)
         return LH_OK;
     return lh_fail(err, LH_INVALID, "s3.InvalidArgument",
@@ -203,28 +203,29 @@ part_begin(struct s3_request *r, struct lh_put_options *o, struct lh_upload **ou
     int64_t number;
 
     LH_TRY(part_number_read(r, &number, err));
-    LH_TRY(s3_upload_find(r, &u, err));
-    return lh_upload_begin(r->b, r->call, s3_part_key(&r->call->arena, u.id, number), o, out, err);
+    LH_TRY(door_upload_find(r, &u, err));
+    return lh_upload_begin(r->b, r->call, door_part_key(&r->call->arena, u.id, number), o, out,
+                           err);
 }
 
 lh_status
-s3_upload_part(struct s3_request *r, struct lh_error *err)
+door_upload_part(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO(lh_upload) *u = NULL;
     struct lh_object_info info;
     struct lh_put_options o = {
         .expected_sha256 =
             r->body.sha256.len > 0 ? lh_arena_cstr(&r->call->arena, r->body.sha256) : NULL,
-        .size_hint = s3_body_size_hint(&r->body),
+        .size_hint = door_body_size_hint(&r->body),
     };
 
-    LH_TRY(s3_request_promises_check(r, err));
-    s3_body_sha256_delegate(&r->body);
+    LH_TRY(door_request_promises_check(r, err));
+    door_body_sha256_delegate(&r->body);
     LH_TRY(part_begin(r, &o, &u, err));
-    LH_TRY(s3_body_store(r, u, err));
+    LH_TRY(door_body_store(r, u, err));
     LH_TRY(lh_upload_commit(u, &info, err));
-    s3_etag_header(r->res, &info);
-    s3_body_checksum_answer(&r->body, r->res);
+    door_etag_header(r->res, &info);
+    door_body_checksum_answer(&r->body, r->res);
     return lh_response_empty(r->res, 200, err);
 }
 
@@ -233,7 +234,7 @@ static lh_status
 source_range_read(const struct s3_request *r, const struct s3_source *s, uint64_t *from,
                   uint64_t *length, struct lh_error *err)
 {
-    lh_str rest = s3_request_field(r, "x-amz-copy-source-range"), first;
+    lh_str rest = door_request_field(r, "x-amz-copy-source-range"), first;
     uint64_t last;
 
     *from = 0;
@@ -268,7 +269,7 @@ part_copy_bytes(struct s3_request *r, const struct s3_source *s, struct lh_objec
     o.size_hint = length;
     LH_TRY(part_begin(r, &o, &u, err));
     lh_checksum_init(&sum, LH_CHECKSUM_MD5);
-    status = s3_bytes_copy(r->call, s->reader, from, length, u, &sum, err);
+    status = door_bytes_copy(r->call, s->reader, from, length, u, &sum, err);
     lh_checksum_final(&sum, md5);
     LH_TRY(status);
     lh_upload_md5_set(u, md5, 0);
@@ -281,24 +282,24 @@ part_copy_answer(struct s3_request *r, const struct lh_object_info *info, struct
     LH_AUTO_BUF(out, 4096);
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<CopyPartResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put_time(&out, "LastModified", info->modified_us);
-    s3_xml_put_etag(&out, info);
+    door_xml_put_time(&out, "LastModified", info->modified_us);
+    door_xml_put_etag(&out, info);
     lh_buf_add_cstr(&out, "</CopyPartResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 lh_status
-s3_upload_part_copy(struct s3_request *r, struct lh_error *err)
+door_upload_part_copy(struct s3_request *r, struct lh_error *err)
 {
     struct s3_source s = {0};
     struct lh_object_info info;
     lh_status status;
 
-    LH_TRY(s3_request_promises_check(r, err));
-    status = s3_source_open(r, &s, err);
+    LH_TRY(door_request_promises_check(r, err));
+    status = door_source_open(r, &s, err);
     if (status == LH_OK)
         status = part_copy_bytes(r, &s, &info, err);
-    s3_source_fini(&s);
+    door_source_fini(&s);
     LH_TRY(status);
     return part_copy_answer(r, &info, err);
 }
@@ -318,25 +319,25 @@ object_forget(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_e
 }
 
 lh_status
-s3_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh_error *err)
+door_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh_error *err)
 {
     LH_AUTO(lh_object_list) *list = NULL;
 
     LH_TRY(object_forget(b, call, info_key(&call->arena, id), err));
-    LH_TRY(lh_object_list(b, call, s3_upload_folder(&call->arena, id), LH_STR(""), S3_PARTS_MAX + 1,
-                          &list, err));
+    LH_TRY(lh_object_list(b, call, door_upload_folder(&call->arena, id), LH_STR(""),
+                          S3_PARTS_MAX + 1, &list, err));
     for (size_t i = 0; i < list->count; i++)
         LH_TRY(object_forget(b, call, lh_str_of(list->items[i].key), err));
     return LH_OK;
 }
 
 lh_status
-s3_upload_abort(struct s3_request *r, struct lh_error *err)
+door_upload_abort(struct s3_request *r, struct lh_error *err)
 {
     struct s3_upload_info u;
 
-    LH_TRY(s3_upload_find(r, &u, err));
-    LH_TRY(s3_upload_remove(r->b, r->call, u.id, err));
+    LH_TRY(door_upload_find(r, &u, err));
+    LH_TRY(door_upload_remove(r->b, r->call, u.id, err));
     return lh_response_empty(r->res, 204, err);
 }
 
@@ -353,7 +354,7 @@ part_put(struct parts_page *p, const struct lh_object_entry *e, struct lh_buf *o
 {
     int64_t number;
 
-    if (!s3_part_number(lh_str_of(e->key), &number) || number <= p->marker)
+    if (!door_part_number(lh_str_of(e->key), &number) || number <= p->marker)
         return;
     if ((int64_t)p->count == p->max) {
         p->is_truncated = true;
@@ -362,10 +363,10 @@ part_put(struct parts_page *p, const struct lh_object_entry *e, struct lh_buf *o
     p->count++;
     p->last = number;
     lh_buf_add_cstr(out, "<Part>");
-    s3_xml_put_u64(out, "PartNumber", (uint64_t)number);
-    s3_xml_put_time(out, "LastModified", e->info.modified_us);
-    s3_xml_put_etag(out, &e->info);
-    s3_xml_put_u64(out, "Size", e->info.size_bytes);
+    door_xml_put_u64(out, "PartNumber", (uint64_t)number);
+    door_xml_put_time(out, "LastModified", e->info.modified_us);
+    door_xml_put_etag(out, &e->info);
+    door_xml_put_u64(out, "Size", e->info.size_bytes);
     lh_buf_add_cstr(out, "</Part>");
 }
 
@@ -374,19 +375,19 @@ parts_head_put(const struct s3_request *r, const struct s3_upload_info *u,
                const struct parts_page *p, struct lh_buf *out)
 {
     lh_buf_add_cstr(out, S3_XML_HEAD "<ListPartsResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put(out, "Bucket", r->bucket_name);
-    s3_xml_put(out, "Key", r->key);
-    s3_xml_put(out, "UploadId", u->id);
-    s3_xml_put_cstr(out, "StorageClass", "STANDARD");
-    s3_xml_put_u64(out, "PartNumberMarker", (uint64_t)p->marker);
+    door_xml_put(out, "Bucket", r->bucket_name);
+    door_xml_put(out, "Key", r->key);
+    door_xml_put(out, "UploadId", u->id);
+    door_xml_put_cstr(out, "StorageClass", "STANDARD");
+    door_xml_put_u64(out, "PartNumberMarker", (uint64_t)p->marker);
     if (p->is_truncated)
-        s3_xml_put_u64(out, "NextPartNumberMarker", (uint64_t)p->last);
-    s3_xml_put_u64(out, "MaxParts", (uint64_t)p->max);
-    s3_xml_put_cstr(out, "IsTruncated", p->is_truncated ? "true" : "false");
+        door_xml_put_u64(out, "NextPartNumberMarker", (uint64_t)p->last);
+    door_xml_put_u64(out, "MaxParts", (uint64_t)p->max);
+    door_xml_put_cstr(out, "IsTruncated", p->is_truncated ? "true" : "false");
 }
 
 lh_status
-s3_upload_parts_list(struct s3_request *r, struct lh_error *err)
+door_upload_parts_list(struct s3_request *r, struct lh_error *err)
 {
     LH_AUTO(lh_object_list) *list = NULL;
     LH_AUTO_BUF(parts, S3_ANSWER_MAX);
@@ -394,25 +395,25 @@ s3_upload_parts_list(struct s3_request *r, struct lh_error *err)
     struct parts_page p = {.max = 1000};
     struct s3_upload_info u;
 
-    LH_TRY(s3_request_number(r, "max-parts", 0, INT32_MAX, &p.max, err));
+    LH_TRY(door_request_number(r, "max-parts", 0, INT32_MAX, &p.max, err));
     p.max = p.max < 1000 ? p.max : 1000;
-    LH_TRY(s3_request_number(r, "part-number-marker", 0, S3_PARTS_MAX, &p.marker, err));
-    LH_TRY(s3_upload_find(r, &u, err));
-    LH_TRY(lh_object_list(r->b, r->call, s3_upload_folder(&r->call->arena, u.id), LH_STR(""),
+    LH_TRY(door_request_number(r, "part-number-marker", 0, S3_PARTS_MAX, &p.marker, err));
+    LH_TRY(door_upload_find(r, &u, err));
+    LH_TRY(lh_object_list(r->b, r->call, door_upload_folder(&r->call->arena, u.id), LH_STR(""),
                           S3_PARTS_MAX + 1, &list, err));
     for (size_t i = 0; i < list->count && !p.is_truncated; i++)
         part_put(&p, &list->items[i], &parts);
     parts_head_put(r, &u, &p, &out);
     lh_buf_add_str(&out, lh_buf_str(&parts));
     lh_buf_add_cstr(&out, "</ListPartsResult>");
-    return s3_answer_xml(r, 200, &out, err);
+    return door_answer_xml(r, 200, &out, err);
 }
 
 /* One list of one key for each upload: what is in its folder is jumped over. */
 lh_status
-s3_uploads_walk(struct lh_bucket *b, struct lh_call *call,
-                lh_status (*visit)(void *self, lh_str id, struct lh_error *err), void *self,
-                struct lh_error *err)
+door_uploads_walk(struct lh_bucket *b, struct lh_call *call,
+                  lh_status (*visit)(void *self, lh_str id, struct lh_error *err), void *self,
+                  struct lh_error *err)
 {
     LH_AUTO_BUF(after, LH_KEY_MAX);
 
@@ -460,7 +461,7 @@ upload_collect(void *self, lh_str id, struct lh_error *err)
     LH_AUTO_ERROR(why);
 
     /* Gone in the meantime, or parts without a record: nothing that could be completed. */
-    if (s3_upload_info_load(u->r->b, u->r->call, id, &info, &why) != LH_OK)
+    if (door_upload_info_load(u->r->b, u->r->call, id, &info, &why) != LH_OK)
         return LH_OK;
     if (!lh_str_starts(info.key, u->prefix) || !is_behind_markers(u, &info))
         return LH_OK;
@@ -488,10 +489,10 @@ static void
 upload_put(const struct s3_upload_info *u, struct lh_buf *out)
 {
     lh_buf_add_cstr(out, "<Upload>");
-    s3_xml_put(out, "Key", u->key);
-    s3_xml_put(out, "UploadId", u->id);
-    s3_xml_put_cstr(out, "StorageClass", "STANDARD");
-    s3_xml_put_time(out, "Initiated", u->created_us);
+    door_xml_put(out, "Key", u->key);
+    door_xml_put(out, "UploadId", u->id);
+    door_xml_put_cstr(out, "StorageClass", "STANDARD");
+    door_xml_put_time(out, "Initiated", u->created_us);
     lh_buf_add_cstr(out, "</Upload>");
 }
 
@@ -503,32 +504,32 @@ uploads_answer(struct uploads *u, int64_t max, struct lh_error *err)
     bool is_truncated = n < u->count;
 
     lh_buf_add_cstr(&out, S3_XML_HEAD "<ListMultipartUploadsResult xmlns=\"" S3_NAMESPACE "\">");
-    s3_xml_put(&out, "Bucket", u->r->bucket_name);
-    s3_xml_put(&out, "KeyMarker", u->key_marker);
-    s3_xml_put(&out, "UploadIdMarker", u->id_marker);
-    s3_xml_put(&out, "Prefix", u->prefix);
+    door_xml_put(&out, "Bucket", u->r->bucket_name);
+    door_xml_put(&out, "KeyMarker", u->key_marker);
+    door_xml_put(&out, "UploadIdMarker", u->id_marker);
+    door_xml_put(&out, "Prefix", u->prefix);
     if (is_truncated && n > 0) {
-        s3_xml_put(&out, "NextKeyMarker", u->items[n - 1].key);
-        s3_xml_put(&out, "NextUploadIdMarker", u->items[n - 1].id);
+        door_xml_put(&out, "NextKeyMarker", u->items[n - 1].key);
+        door_xml_put(&out, "NextUploadIdMarker", u->items[n - 1].id);
     }
-    s3_xml_put_u64(&out, "MaxUploads", (uint64_t)max);
-    s3_xml_put_cstr(&out, "IsTruncated", is_truncated ? "true" : "false");
+    door_xml_put_u64(&out, "MaxUploads", (uint64_t)max);
+    door_xml_put_cstr(&out, "IsTruncated", is_truncated ? "true" : "false");
     for (size_t i = 0; i < n; i++)
         upload_put(&u->items[i], &out);
     lh_buf_add_cstr(&out, "</ListMultipartUploadsResult>");
-    return s3_answer_xml(u->r, 200, &out, err);
+    return door_answer_xml(u->r, 200, &out, err);
 }
 
 static lh_str
 query_or_empty(const struct s3_request *r, const char *name)
 {
-    lh_str value = s3_request_query(r, name);
+    lh_str value = door_request_query(r, name);
 
     return value.ptr ? value : LH_STR("");
 }
 
 lh_status
-s3_uploads_list(struct s3_request *r, struct lh_error *err)
+door_uploads_list(struct s3_request *r, struct lh_error *err)
 {
     struct uploads u = {.r = r,
                         .prefix = query_or_empty(r, "prefix"),
@@ -537,11 +538,11 @@ s3_uploads_list(struct s3_request *r, struct lh_error *err)
     int64_t max = 1000;
     lh_status status;
 
-    LH_TRY(s3_request_number(r, "max-uploads", 0, 1000, &max, err));
+    LH_TRY(door_request_number(r, "max-uploads", 0, 1000, &max, err));
     if (query_or_empty(r, "delimiter").len > 0)
         return lh_fail(err, LH_UNSUPPORTED, "s3.NotImplemented",
                        "lists of uploads are not rolled up by a delimiter");
-    status = s3_uploads_walk(r->b, r->call, upload_collect, &u, err);
+    status = door_uploads_walk(r->b, r->call, upload_collect, &u, err);
     if (status == LH_OK && u.count > 0)
         qsort(u.items, u.count, sizeof(u.items[0]), upload_compare);
     if (status == LH_OK)

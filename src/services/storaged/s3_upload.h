@@ -31,25 +31,25 @@ struct s3_upload_info {
 };
 
 /* NOT_FOUND "s3.NoSuchUpload" for a text that is no id, too. Strings in the call's arena. */
-lh_status s3_upload_info_load(struct lh_bucket *b, struct lh_call *call, lh_str id,
-                              struct s3_upload_info *out, struct lh_error *err);
+lh_status door_upload_info_load(struct lh_bucket *b, struct lh_call *call, lh_str id,
+                                struct s3_upload_info *out, struct lh_error *err);
 /* The upload that the request names, for the key it names. */
-lh_status s3_upload_find(struct s3_request *r, struct s3_upload_info *out, struct lh_error *err);
+lh_status door_upload_find(struct s3_request *r, struct s3_upload_info *out, struct lh_error *err);
 /* Every upload in the bucket, in the order of ids; stops when `visit` fails. */
-lh_status s3_uploads_walk(struct lh_bucket *b, struct lh_call *call,
-                          lh_status (*visit)(void *self, lh_str id, struct lh_error *err),
-                          void *self, struct lh_error *err);
+lh_status door_uploads_walk(struct lh_bucket *b, struct lh_call *call,
+                            lh_status (*visit)(void *self, lh_str id, struct lh_error *err),
+                            void *self, struct lh_error *err);
 /* "_s3/uploads/<id>/" */
-lh_str s3_upload_folder(struct lh_arena *arena, lh_str id);
-lh_str s3_part_key(struct lh_arena *arena, lh_str id, int64_t number);
-bool s3_part_number(lh_str key, int64_t *number);
+lh_str door_upload_folder(struct lh_arena *arena, lh_str id);
+lh_str door_part_key(struct lh_arena *arena, lh_str id, int64_t number);
+bool door_part_number(lh_str key, int64_t *number);
 /* Info first, so that nobody adds to what is going; then the parts. */
 lh_status
-s3_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh_error *err);
+door_upload_remove(struct lh_bucket *b, struct lh_call *call, lh_str id, struct lh_error *err);
 
 /* ---- collecting (s3_sweep.c) ---- */
 
-lh_status s3_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err);
-void s3_sweeper_stop(struct s3_sweeper *s); /* NULL is fine; waits */
+lh_status door_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err);
+void door_sweeper_stop(struct s3_sweeper *s); /* NULL is fine; waits */
 
 #endif

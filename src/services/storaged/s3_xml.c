@@ -315,7 +315,7 @@ document_read(struct xml *x, struct lh_error *err)
 }
 
 lh_status
-s3_xml_read(lh_str document, const struct s3_xml_visitor *visitor, struct lh_error *err)
+door_xml_read(lh_str document, const struct s3_xml_visitor *visitor, struct lh_error *err)
 {
     struct xml x = {.in = document, .visitor = visitor};
     lh_status status;

@@ -23,6 +23,7 @@ struct s3_xml_visitor {
     void *self;
 };
 
-lh_status s3_xml_read(lh_str document, const struct s3_xml_visitor *visitor, struct lh_error *err);
+lh_status
+door_xml_read(lh_str document, const struct s3_xml_visitor *visitor, struct lh_error *err);
 
 #endif
