@@ -126,6 +126,14 @@ lh_time_mono_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+void
+lh_time_nap_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&t, NULL);
+}
+
 static char *
 put_digits(char *to, int v, int width)
 {

@@ -17,6 +17,7 @@
 int64_t lh_time_now_us(void);  /* wall */
 int64_t lh_time_mono_ms(void); /* monotonic */
 int64_t lh_time_mono_ns(void);
+void lh_time_nap_ms(int64_t ms); /* lets time pass, for polling what tells nobody */
 
 /* Years 1 to 9999. Returns `text`. */
 char *lh_time_format(int64_t us, char text[LH_TIME_TEXT_MAX]);

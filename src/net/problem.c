@@ -34,6 +34,7 @@ static const struct {
     {"idempotency.mismatch", 422},
     {"bridge.bad_answer", 502},
     {"bridge.provider_denied", 502},
+    {"catalog.version_collected", 410},
 };
 
 static const struct {

@@ -87,8 +87,12 @@ host_build(struct lh_host *h, const struct lh_host_options *options, struct lh_e
 lh_status
 lh_host_start(const struct lh_host_options *options, struct lh_host **out, struct lh_error *err)
 {
-    struct lh_host *h = host_new(options);
-    lh_status status = host_build(h, options, err);
+    struct lh_host *h;
+    lh_status status;
+
+    LH_TRY(lh_host_config_check(options->config, err));
+    h = host_new(options);
+    status = host_build(h, options, err);
 
     if (status != LH_OK) {
         lh_host_stop(h);

@@ -39,6 +39,8 @@ void lh_host_stop(struct lh_host *h);
 const struct lh_service *const *lh_host_all_services(void);
 /* Settings of every room and service, for lh_config_load. */
 const struct lh_config_key *const *lh_host_config_tables(void);
+/* Settings that must agree with each other, whoever reads them; INVALID "config.range". */
+lh_status lh_host_config_check(const struct lh_config *config, struct lh_error *err);
 /* Gives every service without a mesh address its usual port on this machine; for a process that
  * does not host all of them. */
 lh_status lh_host_mesh_defaults(struct lh_config *config, struct lh_error *err);

@@ -38,6 +38,24 @@ lh_host_config_tables(void)
     return tables;
 }
 
+#define CLOCKS_APART_MS 60000
+
+/* A statement may read a version as long as it runs, in whatever process; what it reads must not be
+ * collected under its hands. */
+lh_status
+lh_host_config_check(const struct lh_config *config, struct lh_error *err)
+{
+    int64_t retention = lh_config_ms(config, "catalog.retention");
+    int64_t longest = lh_config_ms(config, "query.timeout_max");
+
+    if (retention > longest + CLOCKS_APART_MS)
+        return LH_OK;
+    return lh_fail(err, LH_INVALID, "config.range",
+                   "catalog.retention, %lld s, must be more than a minute longer than "
+                   "query.timeout_max, %lld s",
+                   (long long)retention / 1000, (long long)longest / 1000);
+}
+
 const struct lh_service *const *
 lh_host_all_services(void)
 {

@@ -52,6 +52,19 @@ every_service_has_a_usual_address(void **state)
 }
 
 static void
+a_retention_shorter_than_the_longest_statement_is_refused(void **state)
+{
+    LH_AUTO(lh_config) *good = config_of("");
+    LH_AUTO(lh_config) *bad = config_of("[catalog]\nretention = \"10m\"\n");
+    LH_AUTO_ERROR(err);
+
+    (void)state;
+    assert_int_equal(lh_host_config_check(good, NULL), LH_OK);
+    assert_int_equal(lh_host_config_check(bad, &err), LH_INVALID);
+    assert_true(lh_error_is(&err, "config.range"));
+}
+
+static void
 secrets_are_noticed(void **state)
 {
     LH_AUTO(lh_config) *none = config_of("");
@@ -70,6 +83,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_configuration_page_holds_the_reference_as_it_is),
         cmocka_unit_test(every_service_has_a_usual_address),
+        cmocka_unit_test(a_retention_shorter_than_the_longest_statement_is_refused),
         cmocka_unit_test(secrets_are_noticed),
     };
 

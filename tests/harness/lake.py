@@ -302,6 +302,13 @@ class Lake:
         assert answer.status in expect, answer
         return answer.json
 
+    def tombstone(self, dataset, column, values, expect=(200, 201), **more):
+        """Deletes rows by key; returns the answer's JSON."""
+        body = {"key_column": column, "values": values, "actor": "privacy@example.org", "reason": "asked to be forgotten"}
+        answer = self.post(f"/v1/catalog/datasets/{dataset}/tombstone", {**body, **more})
+        assert answer.status in expect, answer
+        return answer.json
+
     def sql(self, sql, expect=200, **body):
         answer = self.post("/v1/sql", {"sql": sql, **body})
         assert answer.status == expect, answer

@@ -6,14 +6,6 @@ import unittest
 from lake import Lake
 
 
-def tombstone(lake, dataset, column, values, expect=(200, 201), **more):
-    body = {"key_column": column, "values": values, "actor": "privacy@example.org", "reason": "asked to be forgotten"}
-    body.update(more)
-    answer = lake.post(f"/v1/catalog/datasets/{dataset}/tombstone", body)
-    assert answer.status in expect, answer
-    return answer.json
-
-
 class Tombstones(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -32,7 +24,7 @@ class Tombstones(unittest.TestCase):
         lake.ingest("people", b"id,mail\n1,a@x\n2,b@x\n3,c@x\n", format="csv")
         lake.ingest("people", b"id,mail\n4,d@x\n2,bb@x\n", format="csv", mode="append")
         self.assertEqual(self.ids("people"), [1, 2, 2, 3, 4])
-        done = tombstone(lake, "people", "id", [2, 99])
+        done = lake.tombstone("people", "id", [2, 99])
         self.assertEqual((done["version"], done["rows_removed"], done["rows"], done["values"]), (3, 2, 3, 2))
         self.assertEqual(done["objects"], 2)
         self.assertEqual(self.ids("people"), [1, 3, 4])
@@ -52,7 +44,7 @@ class Tombstones(unittest.TestCase):
     def test_statistics_and_lists_do_not_tell_of_deleted_rows(self):
         lake = self.lake
         lake.ingest("stats", b"id,mail\n1,a@x\n2,\n9,zz@x\n", format="csv")
-        tombstone(lake, "stats", "mail", ["zz@x"])
+        lake.tombstone("stats", "mail", ["zz@x"])
         detail = lake.get("/v1/catalog/datasets/stats").json
         columns = {c["name"]: c for c in detail["columns"]}
         self.assertEqual((detail["rows"], detail["hidden_rows"]), (2, 1))
@@ -71,18 +63,18 @@ class Tombstones(unittest.TestCase):
         lake = self.lake
         lake.ingest("back", b"id,v\n1,a\n2,b\n", format="csv")
         lake.ingest("back", b"id,v\n3,c\n", format="csv")
-        tombstone(lake, "back", "id", [2])
+        lake.tombstone("back", "id", [2])
         lake.post("/v1/catalog/datasets/back/rollback", {"version": 1})
         self.assertEqual(self.ids("back"), [1])
         lake.ingest("back", b"id,v\n5,e\n", format="csv", mode="append")
         self.assertEqual(self.ids("back"), [1, 5])
         lake.ingest("back", b"id,v\n2,new\n", format="csv", mode="append")
         self.assertEqual(lake.rows("SELECT id, v FROM back ORDER BY id"), [[1, "a"], [2, "new"], [5, "e"]])
-        tombstone(lake, "back", "id", [2])
+        lake.tombstone("back", "id", [2])
         self.assertEqual(self.ids("back"), [1, 5])
         lake.ingest("back", b"id,v\n1,A\n6,f\n", format="csv", mode="upsert", key="id")
         self.assertEqual(lake.rows("SELECT id, v FROM back ORDER BY id"), [[1, "A"], [5, "e"], [6, "f"]])
-        tombstone(lake, "back", "id", [6])
+        lake.tombstone("back", "id", [6])
         again = lake.ingest("back", b"id,v\n1,A\n6,f\n", format="csv", mode="upsert", key="id")
         self.assertFalse(again["unchanged"])
         self.assertEqual(self.ids("back"), [1, 5, 6])
@@ -91,11 +83,11 @@ class Tombstones(unittest.TestCase):
         lake = self.lake
         data = b"id\n1\n2\n"
         lake.ingest("whole", data, format="csv")
-        tombstone(lake, "whole", "id", [1])
+        lake.tombstone("whole", "id", [1])
         self.assertFalse(lake.ingest("whole", data, format="csv")["unchanged"])
         self.assertEqual(self.ids("whole"), [1, 2])
         lake.ingest("part", data, format="csv", mode="append")
-        tombstone(lake, "part", "id", [1])
+        lake.tombstone("part", "id", [1])
         self.assertTrue(lake.ingest("part", data, format="csv", mode="append")["unchanged"])
         self.assertEqual(self.ids("part"), [2])
 
@@ -103,7 +95,7 @@ class Tombstones(unittest.TestCase):
         lake = self.lake
         lake.ingest("hidden", b"id\n1\n2\n", format="csv")
         lake.request("DELETE", "/v1/catalog/datasets/hidden")
-        done = tombstone(lake, "hidden", "id", [1])
+        done = lake.tombstone("hidden", "id", [1])
         self.assertEqual((done["rows_removed"], done["hidden_rows"]), (0, 1))
         self.assertEqual(lake.get("/v1/catalog/datasets/hidden").status, 404)
         lake.post("/v1/catalog/datasets/hidden/rollback", {"version": 1})
@@ -112,7 +104,7 @@ class Tombstones(unittest.TestCase):
     def test_rows_without_a_key_stay_and_names_are_quoted(self):
         lake = self.lake
         lake.ingest("odd", b'id,"he said ""x""",filename\n1,a\'b,f\n2,,g\n3,c,h\n', format="csv")
-        tombstone(lake, "odd", 'he said "x"', ["a'b", "nobody"])
+        lake.tombstone("odd", 'he said "x"', ["a'b", "nobody"])
         self.assertEqual(self.ids("odd"), [2, 3])
         self.assertEqual(lake.value("SELECT string_agg(filename, ' ' ORDER BY id) FROM odd"), "g h")
 
@@ -121,7 +113,7 @@ class Tombstones(unittest.TestCase):
         lake.ingest("pinned", b"id\n1\n2\n", format="csv")
         lake.post("/v1/query/cache/pin", {"dataset": "pinned"})
         self.assertEqual(self.ids("pinned"), [1, 2])
-        tombstone(lake, "pinned", "id", [1])
+        lake.tombstone("pinned", "id", [1])
         self.assertEqual(self.ids("pinned"), [2])
         self.assertEqual(self.ids("pinned@1"), [2])
         lake.post("/v1/query/cache/pin", {"dataset": "pinned"})
@@ -130,8 +122,8 @@ class Tombstones(unittest.TestCase):
     def test_who_asked_and_why_is_in_the_journal_and_in_the_list(self):
         lake = self.lake
         lake.ingest("said", b"id\n1\n2\n", format="csv")
-        tombstone(lake, "said", "id", [1], reason="ticket 17")
-        tombstone(lake, "said", "id", [77], reason="ticket 18")
+        lake.tombstone("said", "id", [1], reason="ticket 17")
+        lake.tombstone("said", "id", [77], reason="ticket 18")
         events = [e for e in lake.get("/v1/journal?entity=said").json["events"] if e["action"] == "dataset.tombstoned"]
         self.assertEqual([e["new"]["reason"] for e in events], ["ticket 18", "ticket 17"])
         self.assertEqual(events[1]["new"]["requested_by"], "privacy@example.org")
@@ -188,14 +180,14 @@ class Tombstones(unittest.TestCase):
         self.assertEqual(lake.get("/v1/catalog/datasets/nobody/tombstones").status, 404)
         for column, values in (("d", [1.5]), ("day", ["2021-02-03"]), ("s", ["x"]), ("b", [True]), ("i", ["1"])):
             lake.ingest("typed", b"i,d,day,s,b,l\n1,1.5,2021-02-03,x,true,%s\n" % column.encode(), format="csv", evolve=True)
-            self.assertEqual(tombstone(lake, "typed", column, values)["rows_removed"], 1, column)
+            self.assertEqual(lake.tombstone("typed", column, values)["rows_removed"], 1, column)
 
 
 class Restart(unittest.TestCase):
     def test_deletions_survive_a_restart_and_every_cache_being_removed(self):
         with Lake() as lake:
             lake.ingest("kept", b"id\n1\n2\n3\n", format="csv")
-            tombstone(lake, "kept", "id", [2])
+            lake.tombstone("kept", "id", [2])
             lake.restart()
             self.assertEqual([r[0] for r in lake.rows('SELECT id FROM "kept@1" ORDER BY id')], [1, 3])
             self.assertEqual([r[0] for r in lake.rows("SELECT id FROM kept ORDER BY id")], [1, 3])

@@ -24,7 +24,8 @@ config_run(int argc, char **argv)
         return cli_usage(&cli_verb_config, "\"%s\" is none of check, show, reference", what);
     LH_AUTO_ERROR(err);
     LH_AUTO(lh_config) *config = NULL;
-    if (lh_config_load(lh_host_config_tables(), common.config, &config, &err) != LH_OK)
+    if (lh_config_load(lh_host_config_tables(), common.config, &config, &err) != LH_OK ||
+        (strcmp(what, "check") == 0 && lh_host_config_check(config, &err) != LH_OK))
         return cli_fail(&err);
     if (strcmp(what, "check") == 0) {
         printf("%s is fine\n", common.config ? common.config : "the environment");

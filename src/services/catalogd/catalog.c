@@ -10,6 +10,7 @@
 #include "services/catalogd/keeper.h"
 #include "services/catalogd/meta.h"
 #include "services/catalogd/tombstones.h"
+#include "services/catalogd/upkeep.h"
 #include "services/catalogd/writer.h"
 #include "services/journald/client.h"
 
@@ -30,6 +31,25 @@ const struct lh_config_key catalog_config[] = {
     {"catalog.tombstones_max", LH_CONFIG_I64, "100000", 1, 10000000,
      "Values deleted by key that a dataset may have in force; compaction carries them out.", NULL,
      false},
+    {"catalog.compact_interval", LH_CONFIG_DURATION, "5m", 0, 604800000,
+     "How often datasets are looked at for small objects to put together and deleted rows to leave "
+     "out; 0 never.",
+     NULL, false},
+    {"catalog.compact_target", LH_CONFIG_SIZE, "128MiB", 1024, INT64_C(1) << 40,
+     "Size that compaction aims at; objects below half of it are small.", NULL, false},
+    {"catalog.compact_objects_min", LH_CONFIG_I64, "8", 1, 1000000,
+     "Objects that a compaction in the background must save, unless rows of one were deleted.",
+     NULL, false},
+    {"catalog.gc_interval", LH_CONFIG_DURATION, "1h", 0, 604800000,
+     "How often what no version names is collected in the background; 0 never.", NULL, false},
+    {"catalog.gc_keep_versions", LH_CONFIG_I64, "0", 0, INT64_C(1) << 32,
+     "Versions of each dataset that collection in the background keeps; 0 keeps all, but for those "
+     "with rows that were deleted by key.",
+     NULL, false},
+    {"catalog.retention", LH_CONFIG_DURATION, "24h", 1000, INT64_C(3650) * 86400000,
+     "Collection in the background takes nothing younger, neither objects nor versions since "
+     "another took their place; must be longer than query.timeout_max.",
+     NULL, false},
     {"catalog.distinct_max_rows", LH_CONFIG_I64, "20000000", 0, INT64_MAX,
      "Datasets with more rows show no estimate of distinct values unless asked with distinct=true.",
      NULL, false},
@@ -38,9 +58,30 @@ const struct lh_config_key catalog_config[] = {
 
 /* ---- reading versions ---- */
 
+/* Numbers are never used twice, so one before the oldest version was there once. */
 static lh_status
-version_unknown(lh_str dataset, uint64_t version, struct lh_error *err)
+version_collected(lh_str dataset, uint64_t version, const struct catalog_head *head,
+                  struct lh_error *err)
 {
+    char extra[128];
+
+    snprintf(extra, sizeof(extra), "{\"oldest\":%llu,\"newest\":%llu}",
+             (unsigned long long)head->oldest, (unsigned long long)head->version);
+    lh_fail(err, LH_NOT_FOUND, "catalog.version_collected",
+            "version %llu of '%.*s' has been collected; versions %llu to %llu are still there",
+            (unsigned long long)version, LH_FMT(dataset), (unsigned long long)head->oldest,
+            (unsigned long long)head->version);
+    lh_error_extra_set(err, extra);
+    return LH_NOT_FOUND;
+}
+
+static lh_status
+version_unknown(struct catalog *c, lh_str dataset, uint64_t version, struct lh_error *err)
+{
+    struct catalog_head head = catalog_index_head(c->index, dataset);
+
+    if (version > 0 && version < head.oldest)
+        return version_collected(dataset, version, &head, err);
     return lh_fail(err, LH_NOT_FOUND, "catalog.unknown_version",
                    "dataset '%.*s' has no version %llu", LH_FMT(dataset),
                    (unsigned long long)version);
@@ -77,7 +118,7 @@ manifest_get(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t v
         return LH_OK;
     if (status == LH_NOT_FOUND) {
         catalog_index_remove(c->index, dataset, version);
-        return version_unknown(dataset, version, err);
+        return version_unknown(c, dataset, version, err);
     }
     if (status == LH_CORRUPT)
         return lh_fail(err, LH_CORRUPT, "catalog.manifest", "manifest %s cannot be read: %s", text,
@@ -118,6 +159,26 @@ catalog_version_load(struct catalog *c, struct lh_call *call, lh_str dataset, ui
     }
     catalog_keep(c, *out);
     return LH_OK;
+}
+
+lh_status
+catalog_version_prove(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+                      struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    char text[CATALOG_KEY_TEXT], cached[CATALOG_SNAPSHOT_KEY];
+    struct lh_object_info info;
+    lh_status status =
+        lh_object_head(c->bucket, call, catalog_manifest_key(dataset, version, text), &info, &why);
+
+    if (status == LH_NOT_FOUND) {
+        catalog_index_remove(c->index, dataset, version);
+        lh_cache_drop(c->snapshots, catalog_snapshot_key(dataset, version, cached));
+        return version_unknown(c, dataset, version, err);
+    }
+    if (status != LH_OK)
+        lh_error_copy(err, &why);
+    return status;
 }
 
 void
@@ -219,7 +280,7 @@ catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t v
     if (version == 0)
         version = head;
     if (!catalog_index_has(c->index, dataset, version))
-        return version_unknown(dataset, version, err);
+        return version_unknown(c, dataset, version, err);
     LH_TRY(catalog_version_load(c, call, dataset, version, &s, err));
     return catalog_version_erase(c, call, s, out, err);
 }
@@ -454,6 +515,8 @@ catalog_open(const struct lh_env *env, struct catalog **out, struct lh_error *er
     c->distincts = catalog_distincts_new();
     start_list(c);
     status = catalog_keeper_start(c, &c->keeper, err);
+    if (status == LH_OK)
+        status = catalog_upkeep_start(c, &c->upkeep, err);
     if (status != LH_OK) {
         catalog_free(c);
         return status;
@@ -465,6 +528,8 @@ catalog_open(const struct lh_env *env, struct catalog **out, struct lh_error *er
 void
 catalog_drain(struct catalog *c)
 {
+    catalog_upkeep_stop(c->upkeep);
+    c->upkeep = NULL;
     catalog_keeper_stop(c->keeper);
     c->keeper = NULL;
 }

@@ -34,6 +34,7 @@ struct catalog {
     struct catalog_distincts *distincts;
     atomic_bool is_loaded; /* the bucket was listed whole at least once */
     struct catalog_keeper *keeper;
+    struct catalog_upkeep *upkeep;
 };
 
 extern const struct lh_config_key catalog_config[];
@@ -53,6 +54,9 @@ lh_status catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, 
 lh_status
 catalog_version_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                      struct catalog_snapshot **out, struct lh_error *err);
+/* Whether its manifest is still in the bucket; one that is gone is forgotten. */
+lh_status catalog_version_prove(struct catalog *c, struct lh_call *call, lh_str dataset,
+                                uint64_t version, struct lh_error *err);
 /* How a version is to be read, as a new reference. */
 lh_status catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
                                 struct catalog_snapshot **out, struct lh_error *err);

@@ -151,6 +151,21 @@ lh_catalog_snapshot(struct lh_catalog_client *c, struct lh_call *call, lh_str da
 }
 
 lh_status
+lh_catalog_snapshot_prove(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
+                          uint64_t version, struct lh_error *err)
+{
+    LH_AUTO_JSON answer = NULL;
+    const char *path = lh_arena_printf(&call->arena, "%s&version=%llu",
+                                       dataset_path(call, "/internal/catalog/standing", dataset),
+                                       (unsigned long long)version);
+
+    return lh_mesh_call_json(
+        c->mesh, call,
+        &(struct lh_mesh_request){.service = "catalogd", .method = LH_GET, .path = path}, &answer,
+        err);
+}
+
+lh_status
 lh_catalog_names(struct lh_catalog_client *c, struct lh_call *call, json_t **out,
                  struct lh_error *err)
 {

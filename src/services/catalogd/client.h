@@ -10,7 +10,8 @@
  * Owns     a snapshot is shared and counted: lh_snapshot_unref when done. All strings live as long
  *          as it.
  * Threads  a client may be used by all threads; a snapshot never changes.
- * Fails    NOT_FOUND "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version";
+ * Fails    NOT_FOUND "catalog.unknown_dataset" (extra: near names) | "catalog.unknown_version" |
+ *          "catalog.version_collected" (extra: oldest, newest; HTTP 410);
  *          CONFLICT "catalog.schema_drift" (extra: added, removed, retyped) |
  *          "catalog.version_taken" | "catalog.writer_expired"; INVALID "catalog.name" |
  *          "catalog.snapshot" (a rule of docs/formats/manifest.md) | "catalog.object" (not there,
@@ -70,6 +71,10 @@ void lh_catalog_client_free(struct lh_catalog_client *c);
 /* version 0: the head. A hidden dataset is NOT_FOUND. */
 lh_status lh_catalog_snapshot(struct lh_catalog_client *c, struct lh_call *call, lh_str dataset,
                               uint64_t version, struct lh_snapshot **out, struct lh_error *err);
+/* Whether a version still stands in the bucket, whatever has been remembered of it: for who has
+ * found an object of it gone. NOT_FOUND "catalog.version_collected". */
+lh_status lh_catalog_snapshot_prove(struct lh_catalog_client *c, struct lh_call *call,
+                                    lh_str dataset, uint64_t version, struct lh_error *err);
 void lh_snapshot_unref(struct lh_snapshot *s);
 static inline void
 lh_snapshot_free(struct lh_snapshot *s)

@@ -96,6 +96,25 @@ item_make(struct erase *e, struct lh_error *err)
     return erase_values_read(e->c, e->call, e->request->values, &e->item, err);
 }
 
+/* The head that was asked for must be the last version that was listed: a later one was committed
+ * in between, and the deletion begins again. */
+static lh_status
+head_check(const struct erase *e, struct lh_error *err)
+{
+    uint64_t last =
+        e->scan.version_count > 0 ? e->scan.versions[e->scan.version_count - 1]->shown.version : 0;
+
+    if (last > e->head)
+        return lh_fail(err, LH_CONFLICT, "catalog.version_taken",
+                       "'%.*s' is at version %llu by now", LH_FMT(e->dataset),
+                       (unsigned long long)last);
+    if (last < e->head)
+        return lh_fail(err, LH_CORRUPT, "catalog.manifest",
+                       "the head of '%.*s', version %llu, cannot be read", LH_FMT(e->dataset),
+                       (unsigned long long)e->head);
+    return LH_OK;
+}
+
 /* What is there: the head, all versions and their objects, and what is deleted already. */
 static lh_status
 state_load(struct erase *e, struct lh_error *err)
@@ -107,11 +126,7 @@ state_load(struct erase *e, struct lh_error *err)
     if (e->head == 0)
         return catalog_index_unknown(e->c->index, e->dataset, err);
     LH_TRY(erase_scan_load(e->c, e->call, e->dataset, &e->scan, err));
-    if (e->scan.version_count == 0 ||
-        e->scan.versions[e->scan.version_count - 1]->shown.version != e->head)
-        return lh_fail(err, LH_CORRUPT, "catalog.manifest",
-                       "the head of '%.*s', version %llu, cannot be read", LH_FMT(e->dataset),
-                       (unsigned long long)e->head);
+    LH_TRY(head_check(e, err));
     erase_scan_gather(&e->scan, &e->call->arena);
     return catalog_tombstones_of(e->c, e->call, e->dataset, &e->before, &erased, err);
 }

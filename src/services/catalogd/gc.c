@@ -3,13 +3,16 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "base/metrics.h"
+#include "base/time.h"
 #include "services/catalogd/gc_plan.h"
 #include "services/catalogd/writer.h"
 #include "services/journald/client.h"
+#include "services/queryd/client.h"
 
 #define PAGE_BYTES_MAX ((size_t)256 << 20)
 
-enum { SHOWN_MAX = 10000 };
+enum { SHOWN_MAX = 10000, READERS_POLLS = 100, READERS_POLL_MS = 20 };
 
 /* One run, and what it has done so far. */
 struct gc {
@@ -23,7 +26,8 @@ struct gc {
 /* ---- the report ---- */
 
 static void
-removed_note(struct gc *g, const char *key, uint64_t size_bytes, const char *why)
+removed_note(struct gc *g, const char *bucket, const char *key, uint64_t size_bytes,
+             const char *why)
 {
     struct lh_json_writer w = lh_json_writer_over(&g->removed);
 
@@ -33,6 +37,7 @@ removed_note(struct gc *g, const char *key, uint64_t size_bytes, const char *why
     if (g->removed.len > 0)
         lh_buf_add_char(&g->removed, ',');
     lh_json_object_begin(&w);
+    lh_json_set_cstr(&w, "bucket", bucket);
     lh_json_set_cstr(&w, "key", key);
     lh_json_set_u64(&w, "size_bytes", size_bytes);
     lh_json_set_cstr(&w, "why", why);
@@ -113,7 +118,8 @@ struct hand {
 };
 
 static lh_status
-object_remove(struct hand *h, lh_str key, const char *etag, struct lh_error *err)
+object_remove(struct hand *h, struct lh_bucket *bucket, lh_str key, const char *etag,
+              struct lh_error *err)
 {
     LH_AUTO_ERROR(why);
     lh_status status;
@@ -123,7 +129,7 @@ object_remove(struct hand *h, lh_str key, const char *etag, struct lh_error *err
     LH_TRY(lh_call_check(h->g->call, err));
     LH_TRY(catalog_lease_hold(h->g->c->writers, h->g->call, h->lease, err));
     LH_FAULT("catalog.gc.before_delete", err);
-    status = lh_object_delete(h->g->c->bucket, h->g->call, key, etag, &why);
+    status = lh_object_delete(bucket, h->g->call, key, etag, &why);
     if (status == LH_OK || status == LH_NOT_FOUND)
         return LH_OK;
     lh_error_copy(err, &why);
@@ -135,15 +141,20 @@ version_remove(struct hand *h, const struct gc_version *v, struct lh_error *err)
 {
     char key[CATALOG_KEY_TEXT], cached[CATALOG_SNAPSHOT_KEY], why[96];
 
-    LH_TRY(object_remove(h, catalog_manifest_key(h->dataset, v->number, key), NULL, err));
+    LH_TRY(object_remove(h, h->g->c->bucket, catalog_manifest_key(h->dataset, v->number, key), NULL,
+                         err));
     if (h->lease != NULL) {
         catalog_index_remove(h->g->c->index, h->dataset, v->number);
         lh_cache_drop(h->g->c->snapshots, catalog_snapshot_key(h->dataset, v->number, cached));
     }
     h->g->removed_versions++;
-    snprintf(why, sizeof(why), "not among the newest %llu versions",
-             (unsigned long long)h->g->options->keep_versions);
-    removed_note(h->g, key, 0, why);
+    if (v->is_erased)
+        snprintf(why, sizeof(why),
+                 "it holds rows that were deleted by key, or precedes one that does");
+    else
+        snprintf(why, sizeof(why), "not among the newest %llu versions",
+                 (unsigned long long)h->g->options->keep_versions);
+    removed_note(h->g, lh_bucket_name(h->g->c->bucket), key, 0, why);
     return LH_OK;
 }
 
@@ -156,12 +167,85 @@ plan_carry_out(struct hand *h, const struct gc_plan *plan, struct lh_error *err)
     for (size_t i = 0; i < plan->orphan_count; i++) {
         const struct gc_orphan *o = &plan->orphans[i];
 
-        LH_TRY(object_remove(h, lh_str_of(o->key), o->etag, err));
+        LH_TRY(object_remove(h, o->bucket, lh_str_of(o->key), o->etag, err));
         h->g->removed_objects++;
-        removed_note(h->g, o->key, o->size_bytes, "no version names it");
+        removed_note(h->g, lh_bucket_name(o->bucket), o->key, o->size_bytes, "no version names it");
     }
     h->g->reachable += plan->reachable_count;
     h->g->young += plan->young_count;
+    return LH_OK;
+}
+
+/* ---- who still reads ---- */
+
+/* The oldest version of the dataset that a running statement reads, if it is below `floor`. */
+static uint64_t
+oldest_read(const json_t *answer, lh_str dataset, uint64_t floor)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (json_object_get(answer, "reading"), i, item) {
+        const char *name = json_string_value(json_object_get(item, "dataset"));
+        int64_t version = 0;
+
+        if (name != NULL && lh_str_eq(lh_str_of(name), dataset) &&
+            lh_json_int_value(json_object_get(item, "version"), &version) &&
+            (uint64_t)version < floor)
+            floor = (uint64_t)version;
+    }
+    return floor;
+}
+
+/* Asks until every statement that began before `since_us` knows what it reads. A service that is
+ * not there runs none. */
+static lh_status
+readers_ask(struct gc *g, int64_t since_us, json_t **out, const char **refusal,
+            struct lh_error *err)
+{
+    *out = NULL;
+    for (int i = 0; i < READERS_POLLS; i++) {
+        LH_AUTO_JSON answer = NULL;
+        LH_AUTO_ERROR(why);
+        lh_status status = lh_query_reading(g->c->env->mesh, g->call, since_us, &answer, &why);
+
+        LH_TRY(lh_call_check(g->call, err));
+        if (lh_error_is(&why, "mesh.unreachable"))
+            return LH_OK;
+        if (status != LH_OK) {
+            *refusal =
+                lh_arena_printf(&g->call->arena, "what statements read is not known: %s", why.text);
+            return LH_OK;
+        }
+        if (json_integer_value(json_object_get(answer, "starting")) == 0) {
+            *out = lh_take(answer);
+            return LH_OK;
+        }
+        lh_time_nap_ms(READERS_POLL_MS);
+    }
+    *refusal = "statements are starting that may read it";
+    return LH_OK;
+}
+
+/* From the floor's moment on nobody can begin to read an expired version; who has begun before
+ * keeps it, and all later ones. */
+static lh_status
+readers_spare(struct hand *h, struct gc_plan *plan, const char **refusal, struct lh_error *err)
+{
+    uint64_t floor = gc_plan_floor(plan), read;
+    LH_AUTO_JSON answer = NULL;
+
+    if (h->lease == NULL || plan->version_count == 0 || floor == plan->versions[0].number)
+        return LH_OK;
+    catalog_index_floor_set(h->g->c->index, h->dataset, floor);
+    LH_TRY(readers_ask(h->g, lh_time_now_us(), &answer, refusal, err));
+    read = oldest_read(answer, h->dataset, floor);
+    if (*refusal != NULL)
+        read = 0;
+    if (read < floor) {
+        gc_plan_spare(plan, read);
+        catalog_index_floor_set(h->g->c->index, h->dataset, read);
+    }
     return LH_OK;
 }
 
@@ -178,7 +262,11 @@ dataset_ask(struct hand *h, struct gc_plan *plan, const char **refusal, struct l
         *refusal = "a writer is in progress";
         return LH_OK;
     }
-    LH_TRY(gc_plan_make(g->c, g->call, h->dataset, g->options, plan, refusal, err));
+    LH_TRY(gc_plan_versions(g->c, g->call, h->dataset, g->options, plan, refusal, err));
+    if (*refusal == NULL)
+        LH_TRY(readers_spare(h, plan, refusal, err));
+    if (*refusal == NULL)
+        LH_TRY(gc_plan_objects(g->c, g->call, h->dataset, g->options, plan, refusal, err));
     if (*refusal != NULL || h->lease == NULL)
         return LH_OK;
     LH_TRY(gc_plan_check(g->c, g->call, h->dataset, plan, &is_same, err));
@@ -223,6 +311,7 @@ dataset_collect(struct gc *g, lh_str dataset, struct lh_error *err)
         return status;
     }
     status = dataset_treat(&h, err);
+    catalog_index_floor_set(g->c->index, dataset, 0);
     catalog_lease_drop(g->c->writers, g->call, &lease);
     return status;
 }
@@ -258,6 +347,21 @@ datasets_collect(struct gc *g, struct lh_error *err)
     return owners_collect(g, err);
 }
 
+static void
+measure(const struct gc *g)
+{
+    lh_metric_add(lh_counter("lakehouse_catalog_collected_objects_total",
+                             "Objects that no version named any more and collection removed.", "",
+                             NULL),
+                  (int64_t)g->removed_objects);
+    lh_metric_add(lh_counter("lakehouse_catalog_collected_versions_total",
+                             "Versions that collection removed.", "", NULL),
+                  (int64_t)g->removed_versions);
+    lh_metric_add(lh_counter("lakehouse_catalog_collected_bytes_total",
+                             "Bytes of objects that collection removed.", "", NULL),
+                  (int64_t)g->bytes);
+}
+
 /* What was removed before a failure was removed all the same, and the journal says so. */
 lh_status
 catalog_gc(struct catalog *c, struct lh_call *call, const struct catalog_gc_options *options,
@@ -272,11 +376,13 @@ catalog_gc(struct catalog *c, struct lh_call *call, const struct catalog_gc_opti
     status = datasets_collect(&g, err);
     if (!options->is_dry && g.removed_objects + g.removed_versions > 0)
         noted = event_write(&g, status == LH_OK ? err : &why);
-    if (status == LH_OK && noted == LH_OK)
+    if (!options->is_dry)
+        measure(&g);
+    if (status == LH_OK && noted == LH_OK && out != NULL)
         report_print(&g, out);
     lh_buf_fini(&g.removed);
     lh_buf_fini(&g.refused);
     LH_TRY(status);
     LH_TRY(noted);
-    return lh_buf_check(out, "the report of the collection", err);
+    return out == NULL ? LH_OK : lh_buf_check(out, "the report of the collection", err);
 }

@@ -179,7 +179,8 @@ old_versions_expire_but_never_the_head(void **state)
     assert_true(object_exists(h, "_data/workers/n0.parquet"));
     assert_false(object_exists(h, "_data/workers/n1.parquet"));
     assert_true(object_exists(h, "_data/workers/n3.parquet"));
-    assert_fails(snapshot_get(h, "workers", 2, &s, &err), LH_NOT_FOUND, "catalog.unknown_version");
+    assert_fails(snapshot_get(h, "workers", 2, &s, &err), LH_NOT_FOUND,
+                 "catalog.version_collected");
     assert_ok(snapshot_get(h, "workers", 0, &s, &err));
     assert_int_equal(s->version, 5);
     assert_int_equal(s->rows, 1);

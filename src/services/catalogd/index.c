@@ -19,6 +19,7 @@ struct dataset {
     struct version *versions; /* ascending; never empty */
     size_t count, cap;
     uint64_t evented;
+    uint64_t floor; /* versions below it are being collected */
 };
 
 struct catalog_index {
@@ -202,6 +203,16 @@ version_remove(struct dataset *d, size_t at)
     d->count--;
 }
 
+void
+catalog_index_floor_set(struct catalog_index *x, lh_str dataset, uint64_t floor)
+{
+    LH_AUTO_LOCK(&x->lock);
+    struct dataset *d = dataset_find(x, dataset);
+
+    if (d != NULL)
+        d->floor = floor;
+}
+
 bool
 catalog_index_add(struct catalog_index *x, lh_str dataset, uint64_t version)
 {
@@ -316,7 +327,8 @@ catalog_index_head(struct catalog_index *x, lh_str dataset)
         return (struct catalog_head){0};
     head = &d->versions[d->count - 1];
     return (struct catalog_head){.version = head->number,
-                                 .oldest = d->versions[0].number,
+                                 .oldest = d->versions[0].number > d->floor ? d->versions[0].number
+                                                                            : d->floor,
                                  .state = head->state,
                                  .erased = head->digest ? head->digest->erased : 0,
                                  .is_deleted = version_hides(head)};
@@ -326,8 +338,9 @@ bool
 catalog_index_has(struct catalog_index *x, lh_str dataset, uint64_t version)
 {
     LH_AUTO_LOCK(&x->lock);
+    const struct dataset *d = dataset_find(x, dataset);
 
-    return version_find(x, dataset, version) != NULL;
+    return d != NULL && version >= d->floor && version_find(x, dataset, version) != NULL;
 }
 
 static struct catalog_entry

@@ -49,6 +49,9 @@ void catalog_index_free(struct catalog_index *x);
 bool catalog_index_add(struct catalog_index *x, lh_str dataset, uint64_t version);
 /* A version that is gone; the dataset goes with its last one. */
 void catalog_index_remove(struct catalog_index *x, lh_str dataset, uint64_t version);
+/* From now on versions below `floor` are as good as gone: collection is about to remove them. 0
+ * takes that back. */
+void catalog_index_floor_set(struct catalog_index *x, lh_str dataset, uint64_t floor);
 /* Drops every version below the newest of `seen` that is not in `seen` (ascending): it was
  * collected elsewhere. */
 void

@@ -1,5 +1,6 @@
 #include "services/catalogd/routes.h"
 
+#include "services/catalogd/compact.h"
 #include "services/catalogd/detail.h"
 #include "services/catalogd/erase.h"
 #include "services/catalogd/gc.h"
@@ -200,6 +201,25 @@ tombstones_list(void *self, struct lh_call *call, struct lh_request *req, struct
     return lh_response_json(res, 200, &answer, err);
 }
 
+/* ---- compaction ---- */
+
+static lh_status
+dataset_compact(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                struct lh_error *err)
+{
+    static const char *const fields[] = {NULL};
+    lh_str name = lh_request_param(req, "name");
+    struct catalog_compact_report report;
+    LH_AUTO_JSON body = NULL;
+    LH_AUTO_BUF(answer, 65536);
+
+    LH_TRY(lh_request_json(req, true, &body, err));
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(catalog_compact(self, call, name, 1, &report, err));
+    catalog_compact_print(name, &report, &answer);
+    return lh_response_json(res, report.is_unchanged ? 200 : 201, &answer, err);
+}
+
 /* ---- collection ---- */
 
 static lh_status
@@ -259,9 +279,11 @@ const struct lh_route catalog_routes[] = {
     {LH_POST, DATASETS "/{name}/tombstone", dataset_tombstone, LH_ROUTE_WRITES | LH_ROUTE_LONG,
      TOMBSTONE_BODY_MAX},
     {LH_GET, DATASETS "/{name}/tombstones", tombstones_list, 0, 0},
+    {LH_POST, DATASETS "/{name}/compact", dataset_compact, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {LH_POST, "/v1/catalog/gc", gc_run, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {LH_GET, INTERNAL "/head", catalog_internal_head, LH_ROUTE_INTERNAL | LH_ROUTE_INLINE, 0},
     {LH_GET, INTERNAL "/snapshot", catalog_internal_snapshot, LH_ROUTE_INTERNAL, 0},
+    {LH_GET, INTERNAL "/standing", catalog_internal_standing, LH_ROUTE_INTERNAL, 0},
     {LH_GET, INTERNAL "/names", catalog_internal_names, LH_ROUTE_INTERNAL, 0},
     {LH_POST, INTERNAL "/commit", catalog_internal_commit, LH_ROUTE_INTERNAL, COMMIT_BODY_MAX},
     {LH_POST, INTERNAL "/writers", catalog_internal_writers, LH_ROUTE_INTERNAL, 65536},

@@ -10,6 +10,8 @@ lh_status catalog_internal_head(void *self, struct lh_call *call, struct lh_requ
                                 struct lh_response *res, struct lh_error *err);
 lh_status catalog_internal_snapshot(void *self, struct lh_call *call, struct lh_request *req,
                                     struct lh_response *res, struct lh_error *err);
+lh_status catalog_internal_standing(void *self, struct lh_call *call, struct lh_request *req,
+                                    struct lh_response *res, struct lh_error *err);
 lh_status catalog_internal_names(void *self, struct lh_call *call, struct lh_request *req,
                                  struct lh_response *res, struct lh_error *err);
 lh_status catalog_internal_commit(void *self, struct lh_call *call, struct lh_request *req,

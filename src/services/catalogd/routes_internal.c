@@ -44,6 +44,21 @@ catalog_internal_snapshot(void *self, struct lh_call *call, struct lh_request *r
     return lh_response_json(res, 200, &body, err);
 }
 
+lh_status
+catalog_internal_standing(void *self, struct lh_call *call, struct lh_request *req,
+                          struct lh_response *res, struct lh_error *err)
+{
+    lh_str dataset = lh_request_query(req, "dataset");
+    LH_AUTO_BUF(body, 64);
+    int64_t version = 0;
+
+    LH_TRY(lh_request_query_i64(req, "version", 1, INT64_MAX, &version, err));
+    LH_TRY(lh_catalog_name_check(dataset, err));
+    LH_TRY(catalog_version_prove(self, call, dataset, (uint64_t)version, err));
+    lh_buf_add_cstr(&body, "{\"stands\":true}");
+    return lh_response_json(res, 200, &body, err);
+}
+
 static void
 name_print(struct lh_json_writer *w, const struct catalog_entry *entry)
 {

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/id.h"
@@ -213,14 +212,6 @@ lease_stands(struct catalog_writers *w, struct lh_call *call, lh_str dataset, bo
     return LH_OK;
 }
 
-static void
-nap(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&t, NULL);
-}
-
 static lh_status
 lease_wait(struct catalog_writers *w, struct lh_call *call, lh_str dataset, struct lh_error *err)
 {
@@ -235,7 +226,7 @@ lease_wait(struct catalog_writers *w, struct lh_call *call, lh_str dataset, stru
         if (lh_time_mono_ms() >= until_ms)
             return lh_fail(err, LH_BUSY, "catalog.collecting",
                            "unused objects of '%.*s' are being removed", LH_FMT(dataset));
-        nap(LEASE_POLL_MS);
+        lh_time_nap_ms(LEASE_POLL_MS);
     }
 }
 

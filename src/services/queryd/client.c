@@ -37,3 +37,17 @@ lh_query_json(struct lh_mesh *m, struct lh_call *call, const struct lh_query *qu
     request.body = lh_buf_bytes(&body);
     return lh_mesh_call_json(m, call, &request, out, err);
 }
+
+lh_status
+lh_query_reading(struct lh_mesh *m, struct lh_call *call, int64_t before_us, json_t **out,
+                 struct lh_error *err)
+{
+    struct lh_mesh_request request = {
+        .service = "queryd",
+        .method = LH_GET,
+        .path = lh_arena_printf(&call->arena, "/internal/query/reading?before_us=%lld",
+                                (long long)before_us),
+    };
+
+    return lh_mesh_call_json(m, call, &request, out, err);
+}

@@ -23,4 +23,9 @@ struct lh_query {
 lh_status lh_query_json(struct lh_mesh *m, struct lh_call *call, const struct lh_query *query,
                         json_t **out, struct lh_error *err);
 
+/* What running statements read, and how many that began before `before_us` (wall clock) do not know
+ * it yet: {"reading":[{"dataset","version"}],"starting":n}. Caller json_decref. */
+lh_status lh_query_reading(struct lh_mesh *m, struct lh_call *call, int64_t before_us, json_t **out,
+                           struct lh_error *err);
+
 #endif

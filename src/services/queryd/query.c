@@ -94,6 +94,7 @@ statement_bind(struct query *x, struct lh_error *err)
         return lh_statement_bind_tables_list(x->statement, names, count, err);
     }
     LH_TRY(query_tables_init(&x->tables, x->q, x->call, x->statement, err));
+    query_running_reads(&x->entry, x->tables.snapshots, x->tables.count);
     query_hot_note(x->q->hot, x->engine, x->tables.snapshots, x->tables.count);
     return lh_statement_bind(x->statement, x->tables.sources, x->tables.count, x->request->params,
                              err);
@@ -229,9 +230,9 @@ static void
 query_fini(struct query *x)
 {
     lh_statement_free(x->statement);
+    query_running_end(&x->entry);
     query_tables_fini(&x->tables);
     query_answer_fini(&x->answer);
-    query_running_end(&x->entry);
 }
 
 static void
@@ -251,6 +252,28 @@ measure(const struct query *x, lh_status status)
         lh_metric_add(q->failures, 1);
 }
 
+/* An object that is gone, of a version that is gone: collection has overtaken the statement, and
+ * that is what its caller is told. */
+static lh_status
+vanished_tell(struct query *x, lh_status status, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+
+    if (err == NULL || !lh_error_is(err, "store.no_object"))
+        return status;
+    for (size_t i = 0; i < x->tables.count; i++) {
+        const struct lh_snapshot *read = x->tables.snapshots[i];
+
+        if (lh_catalog_snapshot_prove(x->q->catalog, x->call, lh_str_of(read->dataset),
+                                      read->version, &why) != LH_OK &&
+            lh_error_is(&why, "catalog.version_collected")) {
+            lh_error_copy(err, &why);
+            return why.status;
+        }
+    }
+    return status;
+}
+
 /* The call may be of a larger request in the same process (a search that filters by SQL), whose own
  * deadline comes back after. */
 lh_status
@@ -264,6 +287,8 @@ query_run(struct queryd *q, struct lh_call *call, const struct query_request *r,
     call->deadline_ms = own < before ? own : before;
     lh_metric_add(q->running_now, 1);
     status = steps_run(&x, res, err);
+    if (status != LH_OK)
+        status = vanished_tell(&x, status, err);
     lh_metric_add(q->running_now, -1);
     measure(&x, status);
     query_fini(&x);

@@ -46,6 +46,22 @@ sql_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_res
     return lh_response_json(res, 200, &body, err);
 }
 
+/* For collection: what running statements read. */
+static lh_status
+sql_reading(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+            struct lh_error *err)
+{
+    struct queryd *q = self;
+    LH_AUTO_BUF(body, LIST_BYTES_MAX);
+    struct lh_json_writer w = lh_json_writer_over(&body);
+    int64_t before_us = INT64_MAX;
+
+    (void)call;
+    LH_TRY(lh_request_query_i64(req, "before_us", 0, INT64_MAX, &before_us, err));
+    query_running_reading(q->running, before_us, &w);
+    return lh_response_json(res, 200, &body, err);
+}
+
 /* ---- hot cache ---- */
 
 static lh_status
@@ -106,6 +122,7 @@ const struct lh_route queryd_routes[] = {
     {LH_POST, "/v1/sql", sql_run, LH_ROUTE_LONG, SQL_BODY_MAX},
     {LH_GET, "/v1/sql", sql_list, 0, 0},
     {LH_DELETE, "/v1/sql/{query_id}", sql_cancel, 0, 0},
+    {LH_GET, "/internal/query/reading", sql_reading, LH_ROUTE_INTERNAL, 0},
     {LH_GET, "/v1/query/cache", cache_get, 0, 0},
     {LH_POST, "/v1/query/cache/pin", cache_pin, LH_ROUTE_WRITES | LH_ROUTE_LONG, 0},
     {LH_POST, "/v1/query/cache/evict", cache_evict, LH_ROUTE_WRITES, 0},

@@ -81,6 +81,16 @@ query_running_end(struct query_entry *entry)
     entry->in = NULL;
 }
 
+void
+query_running_reads(struct query_entry *entry, struct lh_snapshot *const *snapshots, size_t count)
+{
+    LH_AUTO_LOCK(&entry->in->now.lock);
+
+    entry->reading = snapshots;
+    entry->reading_count = count;
+    entry->is_bound = true;
+}
+
 static bool
 may_see(const struct lh_principal *who, const struct query_entry *entry)
 {
@@ -105,6 +115,17 @@ query_running_cancel(struct query_running *r, const struct lh_principal *who, lh
 }
 
 static void
+reads_print(const struct query_entry *entry, const char *name_key, struct lh_json_writer *w)
+{
+    for (size_t i = 0; i < entry->reading_count; i++) {
+        lh_json_object_begin(w);
+        lh_json_set_cstr(w, name_key, entry->reading[i]->dataset);
+        lh_json_set_u64(w, "version", entry->reading[i]->version);
+        lh_json_object_end(w);
+    }
+}
+
+static void
 entry_print(const struct query_entry *entry, struct lh_json_writer *w)
 {
     lh_json_object_begin(w);
@@ -114,6 +135,10 @@ entry_print(const struct query_entry *entry, struct lh_json_writer *w)
     lh_json_set_time(w, "started_at", entry->started_us);
     lh_json_set_i64(w, "elapsed_ms", (lh_time_mono_ns() - entry->started_ns) / 1000000);
     lh_json_set_cstr(w, "trace_id", entry->call->trace.trace_id);
+    lh_json_key(w, "datasets");
+    lh_json_array_begin(w);
+    reads_print(entry, "name", w);
+    lh_json_array_end(w);
     lh_json_object_end(w);
 }
 
@@ -128,6 +153,24 @@ query_running_list(struct query_running *r, const struct lh_principal *who,
         if (may_see(who, entry))
             entry_print(entry, w);
     lh_json_array_end(w);
+}
+
+void
+query_running_reading(struct query_running *r, int64_t before_us, struct lh_json_writer *w)
+{
+    LH_AUTO_LOCK(&r->now.lock);
+    uint64_t starting = 0;
+
+    lh_json_object_begin(w);
+    lh_json_key(w, "reading");
+    lh_json_array_begin(w);
+    for (const struct query_entry *entry = r->now.head; entry; entry = entry->next) {
+        reads_print(entry, "dataset", w);
+        starting += !entry->is_bound && entry->started_us < before_us;
+    }
+    lh_json_array_end(w);
+    lh_json_set_u64(w, "starting", starting);
+    lh_json_object_end(w);
 }
 
 size_t
