@@ -72,6 +72,7 @@ struct lh_bucket {
     struct store_limits *limits;  /* shared by the buckets of a store */
     struct bucket_rescue *rescue; /* owned; NULL: nothing stands in for this one */
     bool is_rescue;               /* written by replication only */
+    const char *_Atomic distrust; /* why conditional puts are refused; NULL: they are not. Kept */
     struct bucket_metrics metrics;
     struct block_source *blocks; /* of a remote bucket; NULL: read without the cache */
 };

@@ -63,6 +63,7 @@ bucket_fini(struct lh_bucket *b)
     b->blocks = NULL;
     bucket_rescue_free(b->rescue);
     b->rescue = NULL;
+    free((char *)(uintptr_t)atomic_load(&b->distrust));
     free(b->name);
     b->name = NULL;
 }
@@ -225,12 +226,30 @@ static const struct lh_put_options no_options;
 /* A rescue bucket holds what replication put there and nothing else: what stands in for another
  * bucket must be what that one had. */
 static lh_status
-writable_check(const struct lh_bucket *b, struct lh_error *err)
+writable_check(const struct lh_bucket *b, const struct lh_put_options *o, struct lh_error *err)
 {
-    if (!b->is_rescue)
-        return LH_OK;
-    return lh_fail(err, LH_DENIED, "store.rescue_read_only",
-                   "bucket '%s' is a rescue bucket: only replication writes there", b->name);
+    const char *distrust = atomic_load(&b->distrust);
+
+    if (b->is_rescue)
+        return lh_fail(err, LH_DENIED, "store.rescue_read_only",
+                       "bucket '%s' is a rescue bucket: only replication writes there", b->name);
+    if (distrust && o && (o->if_absent || o->if_match))
+        return lh_fail(err, LH_UNSUPPORTED, "store.conditions_ignored",
+                       "bucket '%s' accepts conditions and ignores them (%s): nothing may commit "
+                       "there",
+                       b->name, distrust);
+    return LH_OK;
+}
+
+/* Once: who is distrusted stays so while the process lives. */
+void
+lh_bucket_distrust(struct lh_bucket *b, const char *why)
+{
+    const char *none = NULL;
+    char *text = lh_strdup(why);
+
+    if (!atomic_compare_exchange_strong(&b->distrust, &none, text))
+        free(text);
 }
 
 lh_status
@@ -265,7 +284,7 @@ lh_status
 lh_upload_begin(struct lh_bucket *b, struct lh_call *call, lh_str key,
                 const struct lh_put_options *options, struct lh_upload **out, struct lh_error *err)
 {
-    LH_TRY(writable_check(b, err));
+    LH_TRY(writable_check(b, options, err));
     return bucket_upload_begin(b, call, key, options, out, err);
 }
 
@@ -359,7 +378,7 @@ put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path
     uint64_t size_max = store_limits_size_max(b->limits, key, options->size_max);
     lh_status status;
 
-    LH_TRY(writable_check(b, err));
+    LH_TRY(writable_check(b, options, err));
     LH_TRY(put_check(b, call, key, options, err));
     LH_TRY(store_limits_put_enter(b->limits, err));
     status = b->ops->put_file(b, call, key, path, options, size_max, info, err);
@@ -398,7 +417,7 @@ lh_status
 lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
                  struct lh_error *err)
 {
-    LH_TRY(writable_check(b, err));
+    LH_TRY(writable_check(b, NULL, err));
     return bucket_delete(b, call, key, if_match, err);
 }
 

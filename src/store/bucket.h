@@ -13,12 +13,12 @@
  *              against the blocks it touches and fails with CORRUPT "store.checksum" rather than
  *              return bytes that were not written. Blocks that were proven once while a file stays
  *              as it is (device, inode, size, change time) are not proven again.
- * Fails        NOT_FOUND "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition" |
- *              "store.key_is_prefix"; TOO_BIG "store.object_too_big"; NO_SPACE "store.no_space";
- *              DENIED "store.read_only" | "store.symlink"; BUSY "store.too_many_puts"; CORRUPT;
- *              UNAVAILABLE; IO. Failures of the bucket itself carry its name and the key as extra
- *              members "bucket" and "object".
- * Threads      a bucket and a reader may be used by all threads, an upload by one at a time.
+ * Fails        UNSUPPORTED "store.conditions_ignored"; NOT_FOUND "store.no_object" |
+ * "store.no_bucket"; CONFLICT "store.precondition" | "store.key_is_prefix"; TOO_BIG
+ * "store.object_too_big"; NO_SPACE "store.no_space"; DENIED "store.read_only" | "store.symlink";
+ * BUSY "store.too_many_puts"; CORRUPT; UNAVAILABLE; IO. Failures of the bucket itself carry its
+ * name and the key as extra members "bucket" and "object". Threads      a bucket and a reader may
+ * be used by all threads, an upload by one at a time.
  */
 #ifndef LH_STORE_BUCKET_H
 #define LH_STORE_BUCKET_H
@@ -151,14 +151,25 @@ LH_AUTO_DEFINE(lh_object_list)
 
 /* ---- what a bucket can do ---- */
 
-/* Proven by doing it (a scratch object under _probe/), not by believing: create-if-absent,
- * compare-and-swap, range, list, checksums. `detail` says what failed. */
+/* Proven by doing it (scratch objects under _probe/), not by believing: create-if-absent,
+ * compare-and-swap, range, list, checksums. `detail` says what failed first. */
 struct lh_bucket_health {
     bool is_reachable, can_write, has_create_if_absent, has_compare_and_swap, has_range, has_list,
         has_checksums;
+    bool ignores_conditions; /* seen to: two writers were told that they had won */
     int64_t latency_us;
     char detail[256];
 };
+/* One thing after the other; what a healthy bucket does in milliseconds. */
 void lh_bucket_probe(struct lh_bucket *b, struct lh_call *call, struct lh_bucket_health *out);
+/* The same, and then under a race: writers at once on one key, of whom exactly one may create it,
+ * and rounds of compare-and-swap that must lose no update. Once for a bucket, not for every look.
+ */
+void lh_bucket_prove(struct lh_bucket *b, struct lh_call *call, struct lh_bucket_health *out);
+/* Whether reads leave it out for a while, because it keeps failing and another stands in. */
+bool lh_bucket_is_spared(struct lh_bucket *b);
+/* Known from now on to accept conditions and ignore them: conditional puts are refused (UNSUPPORTED
+ * "store.conditions_ignored", with `why`), since what commits by them would lose data. */
+void lh_bucket_distrust(struct lh_bucket *b, const char *why);
 
 #endif

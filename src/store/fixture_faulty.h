@@ -16,7 +16,8 @@ struct faulty {
     atomic_bool is_slow;   /* reads take until the call's deadline */
     atomic_uint asked;     /* reads that reached it */
     bool ignores_if_absent, ignores_if_match, shifts_ranges, forgets_prefix, lists_backwards;
-    bool loses_updates; /* checks conditions well apart from the put */
+    bool loses_updates; /* compares well before it swaps */
+    bool creates_late;  /* looks for what must be absent well before it creates */
 };
 
 struct faulty_upload {
@@ -77,6 +78,16 @@ faulty_upload_begin(struct lh_bucket *b, lh_str key, const struct lh_put_options
         if (!bucket_etag_meets(o->if_match, now.etag)) {
             free(u);
             return bucket_fail_precondition(b, key, o->if_match, now.etag, err);
+        }
+    }
+    if (f->creates_late && o->if_absent) {
+        struct lh_object_info now;
+        bool is_there = lh_object_head(f->inner, &none, key, &now, NULL) == LH_OK;
+        passed.if_absent = false;
+        usleep(2000);
+        if (is_there) {
+            free(u);
+            return bucket_fail_precondition(b, key, NULL, NULL, err);
         }
     }
     status = lh_upload_begin(f->inner, &none, key, &passed, &u->inner, err);

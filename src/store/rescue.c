@@ -405,3 +405,9 @@ rescue_file(struct lh_reader_at *r, struct lh_call *call, uint64_t offset, uint6
 
     return rescued_read(&x, err);
 }
+
+bool
+lh_bucket_is_spared(struct lh_bucket *b)
+{
+    return b->rescue && store_breaker_is_open(&b->rescue->breaker);
+}

@@ -21,11 +21,13 @@
 #include "base/time.h"
 #include "store/block_cache.h"
 #include "store/local.h"
+#include "store/proof.h"
 #include "store/record.h"
 #include "store/replicate_parts.h"
 #include "store/rescue.h"
 
 #define RECORD_FRESH_MS 1000
+#define PROOF_TIME_MS 20000 /* for a remote primary, at the start */
 #define RESCUE_LOOK_MS 5000
 #define RESCUE_LOOK_TIME_MS 1000
 #define PRIMARY "primary"
@@ -289,6 +291,120 @@ entry_open(struct lh_store *s, const struct lh_bucket_spec *spec, bool is_config
     return LH_OK;
 }
 
+/* ---- what was proven ---- */
+
+static lh_status
+proof_load(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
+           struct lh_bucket_proof *out, struct lh_error *err)
+{
+    char key[LH_KEY_MAX + 1];
+    LH_AUTO_BUF(json, STORE_PROOF_BYTES_MAX);
+
+    LH_TRY(lh_object_get(s->primary, call, lh_str_of(store_proof_key(spec->name, key)), &json, NULL,
+                         err));
+    return store_proof_decode(spec, lh_buf_str(&json), out, err);
+}
+
+/* Without a condition: the bucket may be one that has none. */
+static lh_status
+proof_save(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
+           const struct lh_bucket_proof *proof, struct lh_error *err)
+{
+    const struct lh_put_options o = {.content_type = "application/json"};
+    char key[LH_KEY_MAX + 1];
+    LH_AUTO_BUF(json, STORE_PROOF_BYTES_MAX);
+
+    store_proof_encode(spec, proof, &json);
+    LH_TRY(lh_buf_check(&json, "the proof of the bucket", err));
+    return lh_object_put(s->primary, call, lh_str_of(store_proof_key(spec->name, key)),
+                         lh_buf_bytes(&json), &o, NULL, err);
+}
+
+static lh_status
+proof_make(struct lh_store *s, struct lh_call *call, struct lh_bucket *b,
+           const struct lh_bucket_spec *spec, struct lh_bucket_proof *out, struct lh_error *err)
+{
+    struct lh_bucket_proof proof = {.proven_us = lh_time_now_us()};
+
+    lh_bucket_prove(b, call, &proof.health);
+    LH_TRY(lh_call_check(call, err));
+    if (!proof.health.is_reachable)
+        return lh_fail(err, LH_UNAVAILABLE, "store.bucket_unreachable",
+                       "bucket '%s' cannot be reached: %s", spec->name, proof.health.detail);
+    if (proof.health.can_write || b != s->primary)
+        LH_TRY(proof_save(s, call, spec, &proof, err));
+    *out = proof;
+    return LH_OK;
+}
+
+static lh_status
+proof_take(struct lh_store *s, struct lh_call *call, struct lh_bucket *b,
+           const struct lh_bucket_spec *spec, bool anew, struct lh_bucket_proof *out,
+           struct lh_error *err)
+{
+    if (anew || proof_load(s, call, spec, out, NULL) != LH_OK)
+        LH_TRY(proof_make(s, call, b, spec, out, err));
+    if (out->health.ignores_conditions)
+        lh_bucket_distrust(b, out->health.detail);
+    return LH_OK;
+}
+
+/* What others have found out about a remote bucket holds for this process too. */
+static void
+distrust_load(struct lh_store *s, struct lh_call *call, struct lh_bucket *b,
+              const struct lh_bucket_spec *spec)
+{
+    struct lh_bucket_proof proof;
+
+    if (b->ops->is_remote && b != s->primary && proof_load(s, call, spec, &proof, NULL) == LH_OK &&
+        proof.health.ignores_conditions)
+        lh_bucket_distrust(b, proof.health.detail);
+}
+
+/* A remote primary is proven before anything commits to it. One that cannot be reached now is
+ * proven when its health is asked for, as a local one is. */
+static void
+configured_prove(struct lh_store *s)
+{
+    struct lh_bucket_proof proof;
+    struct lh_call call;
+
+    lh_call_init(&call);
+    call.deadline_ms = lh_time_mono_ms() + PROOF_TIME_MS;
+    for (struct entry *e = s->lock.first; e; e = e->next) {
+        struct lh_bucket_spec spec = store_spec_view(&e->spec);
+        if (e->bucket == s->primary && e->bucket->ops->is_remote)
+            (void)proof_take(s, &call, e->bucket, &spec, false, &proof, NULL);
+        else
+            distrust_load(s, &call, e->bucket, &spec);
+    }
+    lh_call_fini(&call);
+}
+
+/* Entries live as long as the store. */
+static struct entry *
+entry_of_bucket(struct lh_store *s, const struct lh_bucket *b)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+    struct entry *e = s->lock.first;
+
+    while (e->bucket != b)
+        e = e->next;
+    return e;
+}
+
+lh_status
+lh_store_prove(struct lh_store *s, struct lh_call *call, lh_str name, bool anew,
+               struct lh_bucket_proof *out, struct lh_error *err)
+{
+    struct lh_bucket *b;
+    struct lh_bucket_spec spec;
+
+    LH_TRY(lh_store_bucket(s, call, name, &b, err));
+    spec = store_spec_view(&entry_of_bucket(s, b)->spec);
+    return proof_take(s, call, b, &spec, anew, out, err);
+}
+
 /* ---- opening ---- */
 
 static bool
@@ -454,7 +570,9 @@ store_start(struct lh_store *s, const char *data_dir, struct lh_error *err)
         return lh_fail_errno(err, errno, "cannot find the data folder %s", data_dir);
     LH_TRY(spool_open(s, err));
     blocks_open(s);
-    return buckets_open(s, err);
+    LH_TRY(buckets_open(s, err));
+    configured_prove(s);
+    return LH_OK;
 }
 
 lh_status
@@ -559,7 +677,11 @@ recorded_open(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_b
     LH_TRY(store_record_decode(name, lh_buf_str(&json), spec, err));
     view = store_spec_view(spec);
     *out = known_of_spec(s, &view);
-    return *out ? LH_OK : entry_open(s, &view, false, out, err);
+    if (*out)
+        return LH_OK;
+    LH_TRY(entry_open(s, &view, false, out, err));
+    distrust_load(s, call, *out, &view);
+    return LH_OK;
 }
 
 /* While primary does not answer, what was known last holds. */
@@ -807,6 +929,29 @@ bucket_prepare(struct lh_store *s, struct lh_call *call, struct lh_bucket_spec *
     return LH_OK;
 }
 
+/* The list of copies is replaced by compare-and-swap, so a rescue bucket must hold to it. What
+ * cannot be found out now is found out when the health is asked for. */
+static lh_status
+added_prove(struct lh_store *s, struct lh_call *call, struct lh_bucket *b,
+            const struct lh_bucket_spec *spec, struct lh_error *err)
+{
+    struct lh_bucket_proof proof;
+    struct lh_bucket *ours = b;
+    char key[LH_KEY_MAX + 1];
+
+    if (proof_take(s, call, b, spec, true, &proof, NULL) != LH_OK ||
+        !proof.health.ignores_conditions || !b->is_rescue)
+        return LH_OK;
+    (void)lh_object_delete(s->primary, call, lh_str_of(store_record_key(spec->name, key)), NULL,
+                           NULL);
+    entry_retire(s, lh_str_of(spec->name));
+    (void)atomic_compare_exchange_strong(&s->rescue.rescue, &ours, NULL);
+    return lh_fail(err, LH_INVALID, "store.conditions_ignored",
+                   "bucket '%s' accepts conditions and ignores them (%s): it cannot be a rescue "
+                   "bucket",
+                   spec->name, proof.health.detail);
+}
+
 lh_status
 lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bucket_spec *spec,
                     struct lh_error *err)
@@ -824,7 +969,8 @@ lh_store_bucket_add(struct lh_store *s, struct lh_call *call, const struct lh_bu
     if (status == LH_CONFLICT)
         return fail_exists(spec->name, err);
     LH_TRY(status);
-    return entry_open(s, &exact, false, &b, err);
+    LH_TRY(entry_open(s, &exact, false, &b, err));
+    return added_prove(s, call, b, &exact, err);
 }
 
 static bool

@@ -64,6 +64,21 @@ lh_store_buckets(struct lh_store *s, struct lh_call *call,
                  void (*visit)(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec),
                  void *self, struct lh_error *err);
 
+/* ---- what a bucket was proven to do ---- */
+
+struct lh_bucket_proof {
+    struct lh_bucket_health health;
+    int64_t proven_us; /* when */
+};
+/* Members write, conditional_put, compare_and_swap, range, list, checksums. */
+void lh_bucket_health_print(const struct lh_bucket_health *h, struct lh_json_writer *w);
+/* As it was written down in primary; or, when it never was, was for another place, or `anew`, by
+ * lh_bucket_prove, and then written down. A bucket that was seen to ignore conditions is distrusted
+ * from then on. Fails when the bucket cannot be reached, or the call ends: that proves nothing.
+ * Buckets that are recorded (and a remote primary) are proven before they are used. */
+lh_status lh_store_prove(struct lh_store *s, struct lh_call *call, lh_str name, bool anew,
+                         struct lh_bucket_proof *out, struct lh_error *err);
+
 /* A read that the rescue bucket answered. */
 struct lh_rescue {
     const char *bucket; /* the one that failed */

@@ -371,6 +371,60 @@ every_bucket_proves_what_it_can_do(void **state)
     assert_int_equal(page->count, 0);
 }
 
+static void
+a_proof_is_written_down_and_holds_for_its_place(void **state)
+{
+    struct lake *l = *state;
+    struct lh_bucket_proof first, second, elsewhere;
+    LH_AUTO_BUF(json, 10000);
+    LH_AUTO_CHARS root = lh_asprintf("%s-elsewhere", l->data);
+
+    must(add(l, "second", "", &err));
+    must(lh_store_prove(l->store, &l->call, LH_STR("second"), false, &first, &err));
+    assert_true(first.health.has_create_if_absent && first.health.has_compare_and_swap);
+    must(lh_object_get(lh_store_primary(l->store), &l->call, LH_STR("_storage/proofs/second.json"),
+                       &json, NULL, &err));
+    assert_non_null(strstr(lh_buf_cstr(&json), "\"compare_and_swap\":true"));
+    must(lh_store_prove(l->store, &l->call, LH_STR("second"), false, &second, &err));
+    assert_int_equal(second.proven_us, first.proven_us);
+    must(lh_store_prove(l->store, &l->call, LH_STR("second"), true, &second, &err));
+    assert_true(second.proven_us > first.proven_us);
+
+    must(lh_store_bucket_remove(l->store, &l->call, LH_STR("second"), &err));
+    must(add(l, "second", root, &err));
+    must(lh_store_prove(l->store, &l->call, LH_STR("second"), false, &elsewhere, &err));
+    assert_true(elsewhere.proven_us > second.proven_us);
+    (void)lh_dir_remove_tree(root, NULL);
+}
+
+static void
+what_another_process_found_a_liar_is_distrusted(void **state)
+{
+    struct lake *l = *state;
+    const struct lh_put_options absent = {.if_absent = true};
+    struct lh_bucket *primary = lh_store_primary(l->store);
+    struct lh_bucket_proof proof;
+    LH_AUTO_BUF(json, 10000);
+    LH_AUTO_CHARS lie = NULL;
+    lh_bytes x = lh_str_bytes(LH_STR("x"));
+    char *at;
+
+    must(lh_store_prove(l->store, &l->call, LH_STR("primary"), false, &proof, &err));
+    must(lh_object_get(primary, &l->call, LH_STR("_storage/proofs/primary.json"), &json, NULL,
+                       &err));
+    at = strstr(lh_buf_cstr(&json), "\"ignores_conditions\":false");
+    assert_non_null(at);
+    lie = lh_asprintf("%.*s\"ignores_conditions\":true%s", (int)(at - lh_buf_cstr(&json)),
+                      lh_buf_cstr(&json), at + strlen("\"ignores_conditions\":false"));
+    must(lh_object_put(primary, &l->call, LH_STR("_storage/proofs/primary.json"),
+                       lh_str_bytes(lh_str_of(lie)), NULL, NULL, &err));
+    must(lh_object_put(primary, &l->call, LH_STR("a"), x, &absent, NULL, &err));
+    must(lh_store_prove(l->store, &l->call, LH_STR("primary"), false, &proof, &err));
+    assert_true(proof.health.ignores_conditions);
+    must_fail(lh_object_put(primary, &l->call, LH_STR("b"), x, &absent, NULL, &err), LH_UNSUPPORTED,
+              "store.conditions_ignored");
+}
+
 #define lake_test(f) cmocka_unit_test_setup_teardown(f, lake_setup, lake_teardown)
 
 int
@@ -378,6 +432,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         lake_test(primary_is_there_without_any_setting),
+        lake_test(a_proof_is_written_down_and_holds_for_its_place),
+        lake_test(what_another_process_found_a_liar_is_distrusted),
         lake_test(an_unknown_bucket_is_not_found),
         lake_test(configured_buckets_are_opened_and_protected),
         lake_test(primary_can_be_configured_to_lie_elsewhere),

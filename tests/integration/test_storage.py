@@ -1,11 +1,12 @@
 """Objects and buckets through the public edge."""
 
 import hashlib
+import json
 import os
 import threading
 import unittest
 
-from lake import Lake
+from lake import Lake, wait_until
 
 OBJECTS = "/v1/storage/buckets/primary/objects/"
 
@@ -139,6 +140,32 @@ class Buckets(StorageCase):
         primary = next(b for b in body["buckets"] if b["name"] == "primary")
         self.assertTrue(primary["reachable"], primary)
         self.assertTrue(primary["capabilities"]["conditional_put"], primary)
+        self.assertTrue(primary["proven"]["capabilities"]["compare_and_swap"], primary)
+        again = self.lake.get("/v1/storage/health?prove=true").json["buckets"][0]
+        self.assertGreater(again["proven"]["at"], primary["proven"]["at"])
+        self.assertEqual(self.lake.get("/v1/storage/health?prove=maybe").status, 400)
+
+    def test_a_store_that_was_seen_to_ignore_conditions_is_refused_for_the_catalog(self):
+        with Lake() as lake:
+            lake.get("/v1/storage/health")
+            path = lake.bucket_path("_storage/proofs/primary.json")
+            with open(path) as f:
+                proof = json.load(f)
+            proof.update(ignores_conditions=True, detail="2 writers at once were told that they had created it")
+            proof["capabilities"].update(conditional_put=False)
+            os.unlink(path)
+            with open(path, "w") as f:
+                json.dump(proof, f)
+            ready = wait_until(lambda: (a := lake.get("/readyz")).status == 503 and a, what="the lake to be not ready")
+            self.assertIn("2 writers at once", ready.text)
+            primary = lake.get("/v1/storage/health").json["buckets"][0]
+            self.assertFalse(primary["capabilities"]["conditional_put"])
+            self.assertTrue(primary["proven"]["ignores_conditions"])
+            refused = lake.request("PUT", OBJECTS + "k", b"1", headers={"If-None-Match": "*"})
+            self.assertEqual((refused.status, refused.json["code"]), (501, "store.conditions_ignored"))
+            if lake.kind == "one":
+                ingest = lake.post("/v1/ingest?dataset=d", b"a\n1\n", headers={"Content-Type": "text/csv"})
+                self.assertEqual((ingest.status, ingest.json["code"]), (501, "store.conditions_ignored"), ingest)
 
 
 if __name__ == "__main__":

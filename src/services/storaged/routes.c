@@ -67,8 +67,11 @@ health_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
 {
     LH_AUTO_BUF(body, BUCKETS_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
-    LH_TRY(storage_health_print(self, call, &body, err));
+    bool anew = false;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){"prove", NULL}, err));
+    LH_TRY(lh_request_query_bool(req, "prove", &anew, err));
+    LH_TRY(storage_health_print(self, call, anew, &body, err));
     return lh_response_json(res, 200, &body, err);
 }
 

@@ -58,21 +58,30 @@ storaged_stop(void *self)
 static lh_status
 primary_look(struct storage *s, struct lh_call *call, bool *can_write, struct lh_error *err)
 {
+    json_t *primary, *capabilities;
+    const char *detail;
+
     LH_AUTO_BUF(text, (size_t)1 << 20);
     LH_AUTO_JSON health = NULL;
     LH_AUTO(lh_object_list) *page = NULL;
 
     LH_TRY(lh_object_list(lh_store_primary(s->env->store), call, LH_STR("_storage/"), LH_STR(""), 1,
                           &page, err));
-    LH_TRY(storage_health_print(s, call, &text, err));
+    LH_TRY(storage_health_print(s, call, false, &text, err));
     LH_TRY(lh_json_parse(lh_buf_str(&text), &health, err));
-    json_t *primary = json_array_get(json_object_get(health, "buckets"), 0);
-    json_t *capabilities = json_object_get(primary, "capabilities");
+    primary = json_array_get(json_object_get(health, "buckets"), 0);
+    capabilities = json_object_get(primary, "capabilities");
+    detail = json_string_value(json_object_get(primary, "detail"));
     *can_write = json_is_true(json_object_get(capabilities, "write"));
-    if (*can_write)
+    if (!*can_write)
+        return lh_fail(err, LH_DENIED, "store.read_only",
+                       "the primary bucket cannot be written: %s", detail);
+    if (json_is_true(json_object_get(capabilities, "conditional_put")) &&
+        json_is_true(json_object_get(capabilities, "compare_and_swap")))
         return LH_OK;
-    return lh_fail(err, LH_DENIED, "store.read_only", "the primary bucket cannot be written: %s",
-                   json_string_value(json_object_get(primary, "detail")));
+    return lh_fail(
+        err, LH_UNSUPPORTED, "store.conditions_ignored",
+        "the primary bucket does not hold to conditions, so nothing may commit there: %s", detail);
 }
 
 static size_t

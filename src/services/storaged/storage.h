@@ -15,7 +15,7 @@ struct s3_door;
 
 struct storage {
     const struct lh_env *env;
-    struct s3_door *s3; /* NULL: shut */
+    struct s3_door *s3;       /* NULL: shut */
     uint64_t prove_first_max; /* larger answers are proven on the way when they are not yet */
     struct {
         pthread_mutex_t mutex;
@@ -63,15 +63,14 @@ lh_status storage_bucket_add(struct storage *s, struct lh_call *call, const json
 lh_status
 storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, struct lh_error *err);
 /* Probes every bucket, or gives the answer of a moment ago: probing writes, and must not be had for
- * free. */
-lh_status storage_health_print(struct storage *s, struct lh_call *call, struct lh_buf *out,
-                               struct lh_error *err);
+ * free. `anew`: proves them under a race, even those that were. */
+lh_status storage_health_print(struct storage *s, struct lh_call *call, bool anew,
+                               struct lh_buf *out, struct lh_error *err);
 
 /* ---- filling a rescue bucket (replicate.c) ---- */
 
-lh_status
-storage_replicate(struct storage *s, struct lh_call *call, const struct lh_request *req,
-                  struct lh_response *res, struct lh_error *err);
+lh_status storage_replicate(struct storage *s, struct lh_call *call, const struct lh_request *req,
+                            struct lh_response *res, struct lh_error *err);
 
 /* ---- what happened (event.c) ---- */
 
