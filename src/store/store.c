@@ -25,6 +25,7 @@
 #include "store/record.h"
 #include "store/replicate_parts.h"
 #include "store/rescue.h"
+#include "store/s3.h"
 
 #define RECORD_FRESH_MS 1000
 #define PROOF_TIME_MS 20000 /* for a remote primary, at the start */
@@ -134,6 +135,7 @@ struct lh_store {
     struct {
         pthread_mutex_t mutex;
         struct entry *first;
+        struct s3_shared *s3; /* NULL until there is such a bucket */
     } lock;
 };
 
@@ -210,6 +212,17 @@ backend_check(const struct lh_bucket_spec *spec, struct lh_error *err)
                    spec->backend);
 }
 
+/* Made for the first bucket that needs it: most stores have none. */
+static struct s3_shared *
+s3_shared_get(struct lh_store *s)
+{
+    LH_AUTO_LOCK(&s->lock.mutex);
+
+    if (!s->lock.s3)
+        s->lock.s3 = s3_shared_new(s->config, s->secrets, &s->spool);
+    return s->lock.s3;
+}
+
 static lh_status
 backend_open(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bucket **out,
              struct lh_error *err)
@@ -218,9 +231,10 @@ backend_open(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bu
         .name = spec->name, .root = spec->root, .limits = &s->limits, .proven = s->proven};
 
     LH_TRY(backend_check(spec, err));
-    if (store_spec_is_s3(spec))
-        return lh_fail(err, LH_UNSUPPORTED, "store.backend", "bucket '%s' is an S3 bucket",
-                       spec->name);
+    if (store_spec_is_s3(spec)) {
+        *out = s3_bucket_new(s3_shared_get(s), spec, &s->limits);
+        return LH_OK;
+    }
     return local_bucket_open(&o, out, err);
 }
 
@@ -615,6 +629,7 @@ lh_store_free(struct lh_store *s)
         entry_free(e);
     }
     block_cache_free(s->blocks);
+    s3_shared_free(s->lock.s3);
     store_claim_drop(&s->spool);
     if (s->spools_fd >= 0)
         close(s->spools_fd);

@@ -18,6 +18,7 @@
 #include "store/bucket.h"
 
 extern const struct lh_config_key lh_store_config[]; /* "store.…", "bucket" tables */
+extern const struct lh_config_key lh_s3_config[];    /* "s3.…": needed where a bucket is in S3 */
 
 struct lh_store;
 

@@ -1,0 +1,77 @@
+#include <stdlib.h>
+#include "base/alloc.h"
+#include "store/s3_parts.h"
+
+/* ---- removing ---- */
+
+/* The store answers alike whether there was an object or not, and may not know the condition. */
+static lh_status
+removal_check(struct s3_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+              struct lh_error *err)
+{
+    struct lh_object_info info;
+    char id[LH_UUID_TEXT];
+
+    LH_TRY(s3_look(b, call, key, &info, id, err));
+    if (if_match && !bucket_etag_meets(if_match, info.etag))
+        return bucket_fail_precondition(&b->base, key, if_match, info.etag, err);
+    return LH_OK;
+}
+
+static lh_status
+s3_remove(struct lh_bucket *base, struct lh_call *call, lh_str key, const char *if_match,
+          struct lh_error *err)
+{
+    struct s3_bucket *b = s3_of(base);
+    struct s3_request r = {.op = S3_DELETE, .method = LH_DELETE, .key = key};
+    struct s3_answer a;
+    lh_status status;
+
+    LH_TRY(removal_check(b, call, key, if_match, err));
+    status = s3_send(&b->client, call, &r, &a, err);
+    s3_answer_fini(&a);
+    return status;
+}
+
+/* ---- birth and death ---- */
+
+static void
+s3_free(struct lh_bucket *base)
+{
+    s3_client_fini(&s3_of(base)->client);
+    bucket_fini(base);
+    free(base);
+}
+
+static const struct bucket_ops s3_ops = {
+    .backend = "s3",
+    .is_remote = true,
+    .upload_begin = s3_upload_begin,
+    .upload_write = s3_upload_write,
+    .upload_commit = s3_upload_commit,
+    .upload_free = s3_upload_free,
+    .put_file = s3_put_file,
+    .remove = s3_remove,
+    .head = s3_head,
+    .open = s3_open,
+    .read = s3_read,
+    .file = s3_file,
+    .is_proven = s3_is_proven,
+    .reader_free = s3_reader_free,
+    .list = s3_list,
+    .free = s3_free,
+};
+
+struct lh_bucket *
+s3_bucket_new(struct s3_shared *shared, const struct lh_bucket_spec *spec,
+              struct store_limits *limits)
+{
+    struct s3_bucket *b = LH_NEW(struct s3_bucket);
+
+    bucket_init(&b->base, &s3_ops, spec->name, limits);
+    s3_client_init(&b->client, &b->base, shared, spec);
+    atomic_init(&b->wants_bare_etags, false);
+    atomic_init(&b->conditional_complete, S3_NOT_KNOWN);
+    atomic_init(&b->swept_ms, INT64_MIN / 2);
+    return &b->base;
+}
