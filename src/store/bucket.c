@@ -81,6 +81,12 @@ lh_bucket_name(const struct lh_bucket *b)
     return b->name;
 }
 
+bool
+lh_bucket_keeps_metadata(const struct lh_bucket *b)
+{
+    return b->ops->keeps_metadata && b->ops->keeps_metadata(b);
+}
+
 /* ---- refusals ---- */
 
 lh_status
@@ -191,7 +197,7 @@ metadata_check(const struct lh_bucket *b, lh_str metadata, struct lh_error *err)
         return lh_fail(err, LH_INVALID, "store.metadata_too_big",
                        "the metadata has %zu bytes, %d are allowed", metadata.len,
                        LH_OBJECT_METADATA_MAX);
-    if (!b->ops->keeps_metadata || !b->ops->keeps_metadata(b))
+    if (!lh_bucket_keeps_metadata(b))
         return lh_fail(err, LH_UNSUPPORTED, "store.no_metadata",
                        "bucket '%s' cannot keep metadata with its objects", b->name);
     return LH_OK;

@@ -58,6 +58,8 @@ struct lh_put_options {
 };
 
 const char *lh_bucket_name(const struct lh_bucket *b);
+/* Whether a put may bring metadata. */
+bool lh_bucket_keeps_metadata(const struct lh_bucket *b);
 
 /* ---- writing ---- */
 

@@ -93,7 +93,7 @@ static lh_status
 copy_run(struct copy *c, const char *key, struct lh_object_info *made, struct lh_error *err)
 {
     const struct lh_object_info *info = &c->source->info;
-    bool keeps = c->to->ops->keeps_metadata && c->to->ops->keeps_metadata(c->to);
+    bool keeps = lh_bucket_keeps_metadata(c->to);
     const struct lh_put_options o = {.content_type = info->content_type,
                                      .size_hint = info->size_bytes,
                                      .metadata =

@@ -246,6 +246,7 @@ class Objects(DoorCase):
         self.assertEqual(self.s3.list_objects_v2(Bucket="primary", Prefix="batch/")["KeyCount"], 0)
         quiet = self.s3.delete_objects(Bucket="primary", Delete={"Objects": [{"Key": "batch/absent"}], "Quiet": True})
         self.assertNotIn("Deleted", quiet)
+        self.assertEqual(error_of(self.door.request("POST", "/primary?delete", b"<Delete>" + b" " * (9 << 20))), (400, "EntityTooLarge"))
         for xml in (b"<Delete><Object></Object></Delete>", b"<Other/>", b"<Delete>", b"<!DOCTYPE x><Delete/>"):
             self.assertEqual(error_of(self.door.request("POST", "/primary?delete", xml)), (400, "MalformedXML"))
 
@@ -318,6 +319,10 @@ class Buckets(DoorCase):
         self.fails("BucketNotEmpty", 409, self.s3.delete_bucket, Bucket="made-here")
         self.s3.delete_object(Bucket="made-here", Key="k")
         self.s3.create_multipart_upload(Bucket="made-here", Key="unfinished")
+        # Of `primary` and of what configuration names nothing can be removed; this one goes, its unfinished upload with it.
+        self.s3.delete_bucket(Bucket="made-here")
+        self.s3.create_bucket(Bucket="made-here")
+        self.assertNotIn("Uploads", self.s3.list_multipart_uploads(Bucket="made-here"))
         self.s3.delete_bucket(Bucket="made-here")
         self.fails("NoSuchBucket", 404, self.s3.list_objects_v2, Bucket="made-here")
         self.fails("NoSuchBucket", 404, self.s3.put_object, Bucket="made-here", Key="k", Body=b"1")
@@ -513,6 +518,23 @@ class Limits(unittest.TestCase):
             refused = [a for a in (door.request("GET", "/") for _ in range(5)) if a.status == 503][0]
             self.assertEqual(error_of(refused), (503, "SlowDown"))
             self.assertEqual(refused.headers["retry-after"], "1")
+
+    def test_a_limit_of_the_store_is_held(self):
+        with Lake(config=DOOR + '[[store.limit]]\nprefix = "small/"\nsize_max = 8\n', env=KEYS) as lake:
+            door = Door(lake)
+            self.assertEqual(door.request("PUT", "/primary/small/fits", b"12345678").status, 200)
+            self.assertEqual(error_of(door.request("PUT", "/primary/small/more", b"123456789")), (400, "EntityTooLarge"))
+            self.assertEqual(error_of(door.chunked("/primary/small/more", [b"12345", b"6789"])), (400, "EntityTooLarge"))
+            self.assertEqual(door.request("HEAD", "/primary/small/more").status, 404)
+
+    def test_a_failure_within_a_batch_is_told_to_the_journal(self):
+        with Lake(config=DOOR, env=KEYS, faults="store.delete.before_unlink=error@1") as lake:
+            door = Door(lake)
+            for key in ("batch/1", "batch/2"):
+                door.request("PUT", "/primary/" + key, b"1")
+            answer = door.request("POST", "/primary?delete", b"<Delete><Object><Key>batch/1</Key></Object><Object><Key>batch/2</Key></Object></Delete>")
+            self.assertEqual((answer.status, answer.text.count("<Deleted>"), answer.text.count("<Code>InternalError</Code>")), (200, 1, 1), answer)
+            wait_until(lambda: [e for e in lake.get("/v1/errors").json["errors"] if e["code"] == "fault.injected"], what="the failure")
 
     def test_buckets_may_stand_in_the_host_name_and_the_region_be_fixed(self):
         with Lake(config=DOOR + 'domain = "s3.lake.test"\nregion = "eu-lake-1"\n', env=KEYS) as lake:

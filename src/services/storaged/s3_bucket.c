@@ -2,7 +2,7 @@
  * Buckets, and the many things that clients ask about one before they use it. What a bucket of ours
  * has not is answered as S3 answers for a bucket on which it was never set.
  */
-#include "services/storaged/s3.h"
+#include "services/storaged/s3_upload.h"
 
 #include "base/time.h"
 
@@ -103,10 +103,20 @@ emptiness_check(struct s3_request *r, struct lh_error *err)
                    LH_FMT(r->bucket_name));
 }
 
+/* Nobody will complete them any more, and the folder may become a bucket again. */
+static lh_status
+upload_drop(void *self, lh_str id, struct lh_error *err)
+{
+    struct s3_request *r = self;
+
+    return door_upload_remove(r->b, r->call, id, err);
+}
+
 lh_status
 door_bucket_delete(struct s3_request *r, struct lh_error *err)
 {
     LH_TRY(emptiness_check(r, err));
+    LH_TRY(door_uploads_walk(r->b, r->call, upload_drop, r, err));
     LH_TRY(lh_store_bucket_remove(r->door->storage->env->store, r->call, r->bucket_name, err));
     LH_TRY(bucket_event(r, "bucket.removed", err));
     return lh_response_empty(r->res, 204, err);

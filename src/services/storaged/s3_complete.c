@@ -293,11 +293,14 @@ part_copy(struct completion *c, const struct part *p, struct lh_upload *u, struc
     return sign_of_life(c, err);
 }
 
+/* In a bucket that keeps no metadata an upload that is complete is forgotten: completing it again
+ * fails there. */
 static void
 lines_make(const struct completion *c, struct lh_buf *out)
 {
     lh_buf_add_str(out, c->upload.metadata);
-    lh_buf_printf(out, S3_UPLOAD_LINE ":%.*s\n", LH_FMT(c->upload.id));
+    if (lh_bucket_keeps_metadata(c->r->b))
+        lh_buf_printf(out, S3_UPLOAD_LINE ":%.*s\n", LH_FMT(c->upload.id));
 }
 
 static lh_status
