@@ -289,6 +289,7 @@ call_derive(struct lh_call *own, const struct lh_call *of)
     own->trace = of->trace;
     own->deadline_ms = of->deadline_ms;
     own->source = of->source;
+    own->reads_straight = of->reads_straight;
     if (atomic_load(&of->is_canceled))
         lh_call_cancel(own);
 }

@@ -22,6 +22,7 @@ lh_call_init(struct lh_call *c)
     atomic_init(&c->is_canceled, false);
     c->source = "internal";
     c->parent = NULL;
+    c->reads_straight = false;
     atomic_init(&c->rescued_by, NULL);
     pthread_mutex_init(&c->on_cancel.lock, NULL);
     c->on_cancel.run = NULL;
@@ -38,6 +39,7 @@ lh_call_init_part(struct lh_call *c, struct lh_call *parent, int64_t deadline_ms
     atomic_init(&c->is_canceled, false);
     c->source = parent->source;
     c->parent = parent;
+    c->reads_straight = parent->reads_straight;
     atomic_init(&c->rescued_by, NULL);
     pthread_mutex_init(&c->on_cancel.lock, NULL);
     c->on_cancel.run = NULL;

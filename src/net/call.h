@@ -40,6 +40,7 @@ struct lh_call {
     atomic_bool is_canceled;
     const char *source;     /* where it came in: "http", "cli", "mesh", "internal" */
     struct lh_call *parent; /* whose cancellation is this one's too; NULL: none */
+    bool reads_straight;    /* neither a cache nor the rescue bucket answers: for verification */
     /* The bucket that stood in for another on behalf of this call, NULL: none did. The name
      * outlives the call. */
     const char *_Atomic rescued_by;

@@ -79,6 +79,7 @@ call_prepare(struct lh_call *c)
     atomic_store_explicit(&c->is_canceled, false, memory_order_relaxed);
     c->source = "http";
     c->parent = NULL;
+    c->reads_straight = false;
     atomic_store_explicit(&c->rescued_by, NULL, memory_order_relaxed);
     c->on_cancel.run = NULL;
     c->on_cancel.arg = NULL;

@@ -461,7 +461,7 @@ bucket_open(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_rea
     r->bucket = b;
     r->shown = r->info;
     (void)lh_str_copy(r->key, sizeof(r->key), key);
-    r->blocks = b->blocks ? block_reader_new(b->blocks, r) : NULL;
+    r->blocks = b->blocks && !call->reads_straight ? block_reader_new(b->blocks, r) : NULL;
     *out = r;
     return LH_OK;
 }

@@ -42,6 +42,8 @@ replica_class_of(lh_str key)
 {
     bool is_vector = lh_str_starts(key, LH_STR("_vectors/"));
 
+    if (lh_str_starts(key, LH_STR("_catalog/tombstones/")))
+        return REPLICA_DATA; /* put before the manifest that names it */
     if (is_vector && !lh_str_ends(key, LH_STR(".json")))
         return REPLICA_DATA;
     for (const char *const *p = replica_pointer_prefixes; *p; p++)

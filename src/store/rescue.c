@@ -212,7 +212,7 @@ rescued_read(struct rescued *x, struct lh_error *err)
     LH_AUTO_ERROR(why);
     lh_status status;
 
-    if (!atomic_load(&r->hub->rescue) || replica_is_left_out(x->key))
+    if (!atomic_load(&r->hub->rescue) || x->call->reads_straight || replica_is_left_out(x->key))
         return x->from_bucket(x, x->call, err);
     if (!store_breaker_enter(&r->breaker, lh_time_mono_ms())) {
         LH_AUTO_ERROR(none);

@@ -1020,6 +1020,28 @@ removable_check(struct lh_store *s, struct lh_call *call, lh_str name, struct lh
 }
 
 lh_status
+lh_store_bucket_removable(struct lh_store *s, struct lh_call *call, lh_str name,
+                          struct lh_error *err)
+{
+    char text[80], key[LH_KEY_MAX + 1];
+    struct lh_object_info info;
+    LH_AUTO_ERROR(why);
+    lh_status status;
+
+    LH_TRY(removable_check(s, call, name, err));
+    if (lh_bucket_name_check(name, NULL) != LH_OK || !lh_str_copy(text, sizeof(text), name))
+        return fail_no_bucket(name, err);
+    status = lh_object_head(s->primary, call, lh_str_of(store_record_key(text, key)), &info, &why);
+    if (status == LH_NOT_FOUND)
+        return fail_no_bucket(name, err);
+    if (status == LH_CORRUPT)
+        return LH_OK; /* what cannot be read can be removed */
+    if (status != LH_OK)
+        lh_error_copy(err, &why);
+    return status;
+}
+
+lh_status
 lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err)
 {
     char text[80], key[LH_KEY_MAX + 1];

@@ -59,6 +59,9 @@ lh_status lh_store_bucket_add(struct lh_store *s, struct lh_call *call,
  * and for a rescue bucket. */
 lh_status
 lh_store_bucket_remove(struct lh_store *s, struct lh_call *call, lh_str name, struct lh_error *err);
+/* Whether lh_store_bucket_remove would do it, and how it would fail. */
+lh_status lh_store_bucket_removable(struct lh_store *s, struct lh_call *call, lh_str name,
+                                    struct lh_error *err);
 /* Calls `visit` for every bucket, primary first; `b` is NULL for one that cannot be opened now. */
 lh_status
 lh_store_buckets(struct lh_store *s, struct lh_call *call,

@@ -166,6 +166,24 @@ lh_catalog_snapshot_prove(struct lh_catalog_client *c, struct lh_call *call, lh_
 }
 
 lh_status
+lh_catalog_bucket_datasets(struct lh_mesh *mesh, struct lh_call *call, lh_str bucket, json_t **out,
+                           struct lh_error *err)
+{
+    LH_AUTO_BUF(path, 512);
+    LH_AUTO_JSON answer = NULL;
+
+    lh_buf_add_cstr(&path, "/internal/catalog/bucket?name=");
+    lh_percent_encode(&path, bucket, false);
+    LH_TRY(lh_mesh_call_json(mesh, call,
+                             &(struct lh_mesh_request){.service = "catalogd",
+                                                       .method = LH_GET,
+                                                       .path = lh_buf_cstr(&path)},
+                             &answer, err));
+    *out = json_incref(json_object_get(answer, "datasets"));
+    return LH_OK;
+}
+
+lh_status
 lh_catalog_names(struct lh_catalog_client *c, struct lh_call *call, json_t **out,
                  struct lh_error *err)
 {

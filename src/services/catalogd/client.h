@@ -92,6 +92,10 @@ struct lh_rows lh_snapshot_rows(const struct lh_snapshot *s, struct lh_arena *ar
 lh_status lh_catalog_names(struct lh_catalog_client *c, struct lh_call *call, json_t **out,
                            struct lh_error *err);
 
+/* The datasets of which any version names an object in that bucket: a JSON array of names. */
+lh_status lh_catalog_bucket_datasets(struct lh_mesh *mesh, struct lh_call *call, lh_str bucket,
+                                     json_t **out, struct lh_error *err);
+
 /* A writer in progress: collection spares every key under `_data/<dataset>/` while a writer of the
  * dataset lives. Announce before the first data object is put, end after the commit. A writer that
  * dies expires by itself. */

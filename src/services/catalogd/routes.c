@@ -1,4 +1,5 @@
 #include "services/catalogd/routes.h"
+#include "services/catalogd/verify.h"
 
 #include "services/catalogd/compact.h"
 #include "services/catalogd/detail.h"
@@ -263,6 +264,43 @@ gc_run(void *self, struct lh_call *call, struct lh_request *req, struct lh_respo
     return lh_response_json(res, 200, &answer, err);
 }
 
+/* What a profile hides must not be told by its keys. */
+static lh_status
+verify_read(const struct lh_call *call, const struct lh_request *req, bool *is_deep,
+            struct lh_error *err)
+{
+    static const char *const fields[] = {"deep", NULL};
+    LH_AUTO_JSON body = NULL;
+
+    if (call->principal.profile && *call->principal.profile)
+        return lh_fail(err, LH_DENIED, "catalog.verify",
+                       "a caller who is held to a profile cannot verify the catalog");
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, true, &body, err));
+    LH_TRY(lh_json_only(body, fields, err));
+    return lh_json_bool_opt(body, "deep", is_deep, err);
+}
+
+static lh_status
+verify_run(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+           struct lh_error *err)
+{
+    struct lh_report report;
+    LH_AUTO_ERROR(why);
+    bool is_deep = false;
+    lh_status status;
+
+    LH_TRY(verify_read(call, req, &is_deep, err));
+    LH_TRY(catalog_ready_check(self, err));
+    status = lh_report_begin(&report, req, res, err);
+    if (status == LH_OK) {
+        lh_status verified = catalog_verify(self, call, is_deep, &report, &why);
+        status = lh_report_end(&report, verified, &why, err);
+    }
+    lh_report_fini(&report);
+    return status;
+}
+
 #define DATASETS "/v1/catalog/datasets"
 #define INTERNAL "/internal/catalog"
 #define TOMBSTONE_BODY_MAX ((uint64_t)8 << 20)
@@ -280,10 +318,12 @@ const struct lh_route catalog_routes[] = {
      TOMBSTONE_BODY_MAX},
     {LH_GET, DATASETS "/{name}/tombstones", tombstones_list, 0, 0},
     {LH_POST, DATASETS "/{name}/compact", dataset_compact, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
+    {LH_POST, "/v1/catalog/verify", verify_run, LH_ROUTE_LONG, 65536},
     {LH_POST, "/v1/catalog/gc", gc_run, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {LH_GET, INTERNAL "/head", catalog_internal_head, LH_ROUTE_INTERNAL | LH_ROUTE_INLINE, 0},
     {LH_GET, INTERNAL "/snapshot", catalog_internal_snapshot, LH_ROUTE_INTERNAL, 0},
     {LH_GET, INTERNAL "/standing", catalog_internal_standing, LH_ROUTE_INTERNAL, 0},
+    {LH_GET, INTERNAL "/bucket", catalog_internal_bucket, LH_ROUTE_INTERNAL, 0},
     {LH_GET, INTERNAL "/names", catalog_internal_names, LH_ROUTE_INTERNAL, 0},
     {LH_POST, INTERNAL "/commit", catalog_internal_commit, LH_ROUTE_INTERNAL, COMMIT_BODY_MAX},
     {LH_POST, INTERNAL "/writers", catalog_internal_writers, LH_ROUTE_INTERNAL, 65536},

@@ -19,4 +19,7 @@ lh_status catalog_internal_commit(void *self, struct lh_call *call, struct lh_re
 lh_status catalog_internal_writers(void *self, struct lh_call *call, struct lh_request *req,
                                    struct lh_response *res, struct lh_error *err);
 
+lh_status catalog_internal_bucket(void *self, struct lh_call *call, struct lh_request *req,
+                                  struct lh_response *res, struct lh_error *err);
+
 #endif

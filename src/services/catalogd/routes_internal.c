@@ -153,3 +153,59 @@ catalog_internal_writers(void *self, struct lh_call *call, struct lh_request *re
     lh_buf_printf(&answer, "{\"ttl_ms\":%lld}", (long long)catalog_writers_ttl_ms(c->writers));
     return lh_response_json(res, 200, &answer, err);
 }
+
+/* ---- who has objects in a bucket ---- */
+
+/* A version that cannot be read names nobody knows what; it does not keep a bucket. */
+static lh_status
+dataset_names_bucket(struct catalog *c, struct lh_call *call, lh_str dataset, lh_str bucket,
+                     bool *names, struct lh_error *err)
+{
+    struct catalog_version *versions;
+    size_t count = catalog_index_versions(c->index, dataset, &call->arena, &versions);
+
+    for (size_t i = 0; i < count && !*names; i++) {
+        LH_AUTO(catalog_snapshot) *s = NULL;
+        LH_TRY(lh_call_check(call, err));
+        if (catalog_version_load(c, call, dataset, versions[i].number, &s, NULL) != LH_OK)
+            continue;
+        for (size_t k = 0; k < s->shown.file_count && !*names; k++)
+            *names = lh_str_eq(lh_str_of(s->shown.files[k].bucket), bucket);
+    }
+    return LH_OK;
+}
+
+static lh_status
+bucket_datasets_print(struct catalog *c, struct lh_call *call, lh_str bucket,
+                      struct lh_json_writer *w, struct lh_error *err)
+{
+    struct catalog_entry *entries;
+    size_t count = catalog_index_entries(c->index, LH_STR(""), &call->arena, &entries);
+
+    for (size_t i = 0; i < count; i++) {
+        bool names = false;
+        LH_TRY(dataset_names_bucket(c, call, lh_str_of(entries[i].name), bucket, &names, err));
+        if (names)
+            lh_json_put_cstr(w, entries[i].name);
+    }
+    return LH_OK;
+}
+
+lh_status
+catalog_internal_bucket(void *self, struct lh_call *call, struct lh_request *req,
+                        struct lh_response *res, struct lh_error *err)
+{
+    struct catalog *c = self;
+    LH_AUTO_BUF(body, ANSWER_BYTES_MAX);
+    struct lh_json_writer w = lh_json_writer_over(&body);
+
+    LH_TRY(catalog_ready_check(c, err));
+    LH_TRY(catalog_refresh(c, call, false, err));
+    lh_json_object_begin(&w);
+    lh_json_key(&w, "datasets");
+    lh_json_array_begin(&w);
+    LH_TRY(bucket_datasets_print(c, call, lh_request_query(req, "name"), &w, err));
+    lh_json_array_end(&w);
+    lh_json_object_end(&w);
+    return lh_response_json(res, 200, &body, err);
+}

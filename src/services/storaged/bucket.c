@@ -1,6 +1,9 @@
 #include "services/storaged/storage.h"
 
 #include "base/json.h"
+#include "services/catalogd/client.h"
+
+#define EXTRA_BYTES_MAX ((size_t)64 << 10)
 
 lh_status
 storage_bucket_find(struct storage *s, struct lh_call *call, const struct lh_request *req,
@@ -132,9 +135,42 @@ storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body, 
     return lh_store_buckets(s->env->store, call, bucket_print_named, &one, err);
 }
 
-lh_status
-storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, struct lh_error *err)
+static lh_status
+fail_in_use(lh_str name, const json_t *datasets, struct lh_error *err)
 {
+    LH_AUTO_BUF(extra, EXTRA_BYTES_MAX);
+    struct lh_json_writer w = lh_json_writer_over(&extra);
+    const char *first = json_string_value(json_array_get(datasets, 0));
+
+    lh_json_object_begin(&w);
+    lh_json_key(&w, "datasets");
+    lh_json_put_value(&w, datasets);
+    lh_json_object_end(&w);
+    (void)lh_fail(err, LH_CONFLICT, "store.bucket_in_use",
+                  "versions of '%s' and %zu more datasets have objects in bucket '%.*s'; with "
+                  "force=true it is forgotten all the same",
+                  first ? first : "?", json_array_size(datasets) - 1, LH_FMT(lh_str_fit(name, 80)));
+    lh_error_extra_set(err, lh_buf_cstr(&extra));
+    return LH_CONFLICT;
+}
+
+static lh_status
+unused_check(struct storage *s, struct lh_call *call, lh_str name, struct lh_error *err)
+{
+    LH_AUTO_JSON datasets = NULL;
+
+    LH_TRY(lh_catalog_bucket_datasets(s->env->mesh, call, name, &datasets, err));
+    return json_array_size(datasets) == 0 ? LH_OK : fail_in_use(name, datasets, err);
+}
+
+/* A bucket that there is not, or that must stay, is told as that before anybody is asked. */
+lh_status
+storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, bool is_forced,
+                      struct lh_error *err)
+{
+    LH_TRY(lh_store_bucket_removable(s->env->store, call, name, err));
+    if (!is_forced)
+        LH_TRY(unused_check(s, call, name, err));
     LH_TRY(lh_store_bucket_remove(s->env->store, call, name, err));
     return storage_event_add(s, call,
                              &(struct storage_event){.entity_type = "bucket",

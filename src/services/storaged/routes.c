@@ -29,7 +29,11 @@ static lh_status
 bucket_remove(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
               struct lh_error *err)
 {
-    LH_TRY(storage_bucket_remove(self, call, lh_request_param(req, "bucket"), err));
+    bool is_forced = false;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){"force", NULL}, err));
+    LH_TRY(lh_request_query_bool(req, "force", &is_forced, err));
+    LH_TRY(storage_bucket_remove(self, call, lh_request_param(req, "bucket"), is_forced, err));
     return lh_response_empty(res, 204, err);
 }
 
@@ -76,6 +80,13 @@ health_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
 }
 
 static lh_status
+verify(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+       struct lh_error *err)
+{
+    return storage_verify(self, call, req, res, err);
+}
+
+static lh_status
 replicate(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
           struct lh_error *err)
 {
@@ -93,6 +104,7 @@ const struct lh_route storage_routes[] = {
     {LH_PUT, OBJECT, object_put, LH_ROUTE_WRITES | LH_ROUTE_STREAMS_BODY | LH_ROUTE_LONG, 0},
     {LH_DELETE, OBJECT, object_delete, LH_ROUTE_WRITES, 0},
     {LH_GET, "/v1/storage/health", health_get, 0, 0},
+    {LH_POST, "/v1/storage/verify", verify, LH_ROUTE_LONG, 65536},
     {LH_POST, "/v1/storage/replicate", replicate, LH_ROUTE_WRITES | LH_ROUTE_LONG, 65536},
     {0},
 };

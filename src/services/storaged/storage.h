@@ -60,8 +60,9 @@ lh_status storage_buckets_list(struct storage *s, struct lh_call *call, struct l
                                struct lh_error *err);
 lh_status storage_bucket_add(struct storage *s, struct lh_call *call, const json_t *body,
                              struct lh_buf *out, struct lh_error *err);
-lh_status
-storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name, struct lh_error *err);
+/* CONFLICT "store.bucket_in_use" (extra: datasets) when a version still names it, unless forced. */
+lh_status storage_bucket_remove(struct storage *s, struct lh_call *call, lh_str name,
+                                bool is_forced, struct lh_error *err);
 /* Probes every bucket, or gives the answer of a moment ago: probing writes, and must not be had for
  * free. `anew`: proves them under a race, even those that were. */
 lh_status storage_health_print(struct storage *s, struct lh_call *call, bool anew,
@@ -71,6 +72,11 @@ lh_status storage_health_print(struct storage *s, struct lh_call *call, bool ane
 
 lh_status storage_replicate(struct storage *s, struct lh_call *call, const struct lh_request *req,
                             struct lh_response *res, struct lh_error *err);
+
+/* ---- reading everything again (verify.c) ---- */
+
+lh_status storage_verify(struct storage *s, struct lh_call *call, const struct lh_request *req,
+                         struct lh_response *res, struct lh_error *err);
 
 /* ---- what happened (event.c) ---- */
 

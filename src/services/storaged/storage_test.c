@@ -41,6 +41,26 @@ event_take(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
     return lh_response_empty(res, 204, err);
 }
 
+/* No dataset has anything in a bucket, except in one. */
+static lh_status
+bucket_datasets(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                struct lh_error *err)
+{
+    LH_AUTO_BUF(body, 1000);
+
+    (void)self;
+    (void)call;
+    lh_buf_add_cstr(&body, lh_str_eq(lh_request_query(req, "name"), LH_STR("used"))
+                               ? "{\"datasets\":[\"people\",\"jobs\"]}"
+                               : "{\"datasets\":[]}");
+    return lh_response_json(res, 200, &body, err);
+}
+
+static const struct lh_route catalog_routes[] = {
+    {LH_GET, "/internal/catalog/bucket", bucket_datasets, LH_ROUTE_INTERNAL, 0},
+    {0},
+};
+
 static const struct lh_route event_routes[] = {
     {LH_POST, "/internal/journal/events", event_take, LH_ROUTE_INTERNAL, 0},
     {0},
@@ -52,7 +72,7 @@ struct house {
     char data[64];
     struct lh_config *config;
     struct lh_env env;
-    struct lh_router *journal_router, *router;
+    struct lh_router *journal_router, *catalog_router, *router;
     struct events events;
     void *service;
 };
@@ -79,6 +99,9 @@ setup(void **state)
     h->journal_router = lh_router_new();
     lh_router_add(h->journal_router, event_routes, &h->events);
     lh_mesh_host(h->env.mesh, "journald", h->journal_router);
+    h->catalog_router = lh_router_new();
+    lh_router_add(h->catalog_router, catalog_routes, h);
+    lh_mesh_host(h->env.mesh, "catalogd", h->catalog_router);
     assert_int_equal(lh_storaged.start(&h->env, &h->service, &err), LH_OK);
     h->router = lh_router_new();
     lh_router_add(h->router, lh_storaged.routes, h->service);
@@ -95,6 +118,7 @@ teardown(void **state)
     lh_router_free(h->router);
     lh_mesh_free(h->env.mesh);
     lh_router_free(h->journal_router);
+    lh_router_free(h->catalog_router);
     lh_store_free(h->env.store);
     lh_config_free(h->config);
     lh_buf_fini(&h->events.text);
@@ -751,6 +775,25 @@ buckets_come_and_go(void **state)
 }
 
 static void
+a_bucket_that_versions_name_is_removed_only_by_force(void **state)
+{
+    struct house *h = *state;
+    AUTO_ANSWER(added);
+    AUTO_ANSWER(refused);
+    AUTO_ANSWER(forced);
+
+    bucket_post(h, "{\"name\":\"used\"}", &added);
+    ask(h, &(struct question){.method = LH_DELETE, .path = "/v1/storage/buckets/used"}, &refused);
+    assert_int_equal(refused.status, 409);
+    assert_string_equal(refused.err.reason, "store.bucket_in_use");
+    assert_string_equal(refused.err.extra, "{\"datasets\":[\"people\",\"jobs\"]}");
+    ask(h, &(struct question){.method = LH_DELETE, .path = "/v1/storage/buckets/used?force=true"},
+        &forced);
+    assert_int_equal(forced.status, 204);
+    assert_status(h, LH_DELETE, "/v1/storage/buckets/used?force=true", 404, "store.no_bucket");
+}
+
+static void
 bad_buckets_are_refused(void **state)
 {
     struct house *h = *state;
@@ -867,6 +910,7 @@ main(void)
         house_test(whoever_is_held_to_a_profile_sees_no_files_of_services),
         house_test(lists_go_on_from_a_cursor),
         house_test(buckets_come_and_go),
+        house_test(a_bucket_that_versions_name_is_removed_only_by_force),
         house_test(bad_buckets_are_refused),
         house_test(health_is_proven_by_doing),
         house_test(every_mutation_leaves_its_event_and_reads_leave_none),
