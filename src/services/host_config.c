@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include "aibridge/bridge.h"
 #include "base/alloc.h"
 #include "services/host_parts.h"
 
@@ -15,7 +16,7 @@ const struct lh_config_key host_config[] = {
     {0},
 };
 
-#define TABLES_MAX 16
+#define TABLES_MAX 24
 
 /* In the order of docs/configuration.md. */
 const struct lh_config_key *const *
@@ -23,10 +24,10 @@ lh_host_config_tables(void)
 {
     static const struct lh_config_key *tables[TABLES_MAX];
     const struct lh_config_key *const wanted[] = {
-        host_config,        lh_server_config,   lh_mesh_config,    lh_secret_config,
-        lh_store_config,    lh_s3_config,       lh_engine_config,  lh_gateway.config,
-        lh_storaged.config, lh_catalogd.config, lh_ingestd.config, lh_queryd.config,
-        lh_vectord.config,  lh_journald.config,
+        host_config,        lh_server_config,   lh_mesh_config,     lh_secret_config,
+        lh_store_config,    lh_s3_config,       lh_engine_config,   lh_gateway.config,
+        lh_storaged.config, lh_catalogd.config, lh_ingestd.config,  lh_queryd.config,
+        lh_vectord.config,  lh_bridge_config,   lh_journald.config,
     };
     size_t n = 0;
 

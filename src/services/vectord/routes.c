@@ -1,5 +1,6 @@
 #include "services/vectord/catalogue.h"
 #include "services/vectord/items.h"
+#include "services/vectord/openai.h"
 #include "services/vectord/search.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
@@ -126,5 +127,9 @@ const struct lh_route vectord_routes[] = {
     {LH_GET, INDEX "/items/{id}", item_get, 0, 0},
     {LH_DELETE, INDEX "/items/{id}", item_delete, LH_ROUTE_WRITES, 0},
     {LH_POST, INDEX "/search", search, 0, SEARCH_BODY_MAX},
+    {LH_POST, "/v1/embeddings", openai_embeddings, 0, 0},
+    {LH_POST, "/v1/chat/completions", openai_chat, LH_ROUTE_LONG, 0},
+    {LH_GET, "/v1/models", openai_models, 0, 0},
+    {LH_GET, "/v1/models/{model}", openai_model, 0, 0},
     {0},
 };

@@ -78,7 +78,9 @@ vectord_start(const struct lh_env *env, void **self, struct lh_error *err)
     settings_read(v);
     metrics_find(v);
     v->registry = vector_registry_new(v);
-    status = vector_keeper_start(v, &v->keeper, err);
+    status = lh_bridge_new(env->config, env->secrets, &v->bridge, err);
+    if (status == LH_OK)
+        status = vector_keeper_start(v, &v->keeper, err);
     if (status != LH_OK) {
         vectord_stop(v);
         return status;
@@ -105,6 +107,7 @@ vectord_stop(void *self)
     lh_gauge_callback("lakehouse_vector_memory_bytes", "Memory of open vector indexes.", NULL,
                       NULL);
     vector_registry_free(v->registry);
+    lh_bridge_free(v->bridge);
     free(v);
 }
 
@@ -138,6 +141,8 @@ vectord_status(void *self, struct lh_json_writer *w)
     lh_json_set_u64(w, "items", s.items);
     lh_json_set_u64(w, "memory_bytes", s.bytes);
     lh_json_set_u64(w, "memory_max", v->budget.max_bytes);
+    lh_json_key(w, "models");
+    lh_bridge_status(v->bridge, w);
 }
 
 const struct lh_service lh_vectord = {
