@@ -244,10 +244,13 @@ static void
 blocks_attach(struct lh_store *s, const struct lh_bucket_spec *spec, struct lh_bucket *b)
 {
     LH_AUTO_BUF(identity, STORE_RECORD_BYTES_MAX);
+    struct lh_json_writer w = lh_json_writer_over(&identity);
 
     if (!b->ops->is_remote)
         return;
-    store_record_encode(spec, &identity);
+    lh_json_object_begin(&w);
+    lh_bucket_spec_print(spec, &w);
+    lh_json_object_end(&w);
     if (!identity.is_failed)
         b->blocks = block_source_new(s->blocks, spec->name, lh_buf_str(&identity));
 }
