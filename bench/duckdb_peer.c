@@ -4,6 +4,7 @@
  *   bench_duckdb copy CSV PARQUET             COPY of the file to zstd Parquet, with DuckDB's own type detection
  *   bench_duckdb query PARQUET RUNS SQL       RUNS executions on one open connection; the Parquet is the view `t`
  *   bench_duckdb read PARQUET RUNS SQL        the same, every chunk fetched and every value's bytes touched
+ *   bench_duckdb value PARQUET 1 SQL          prints the first value of the answer instead of a time
  */
 #include <duckdb.h>
 #include <stdint.h>
@@ -96,6 +97,18 @@ queries_run(duckdb_connection c, const char *sql, int runs, int touches)
     (void)sink;
 }
 
+static void
+value_print(duckdb_connection c, const char *sql)
+{
+    duckdb_result result;
+    if (duckdb_query(c, sql, &result) != DuckDBSuccess)
+        fail(sql, duckdb_result_error(&result));
+    char *text = duckdb_value_varchar(&result, 0, 0);
+    printf("%s\n", text ? text : "");
+    duckdb_free(text);
+    duckdb_destroy_result(&result);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -103,7 +116,7 @@ main(int argc, char **argv)
     duckdb_connection c;
     char sql[8192];
     if (argc < 4)
-        fail("usage", "copy CSV PARQUET | query PARQUET RUNS SQL | read PARQUET RUNS SQL");
+        fail("usage", "copy CSV PARQUET | query | read | value PARQUET RUNS SQL");
     if (duckdb_open(NULL, &db) != DuckDBSuccess || duckdb_connect(db, &c) != DuckDBSuccess)
         fail("open", NULL);
     if (strcmp(argv[1], "copy") == 0) {
@@ -117,7 +130,10 @@ main(int argc, char **argv)
         run(c, "SET parquet_metadata_cache = true");
         snprintf(sql, sizeof(sql), "CREATE VIEW t AS FROM read_parquet('%s')", argv[2]);
         run(c, sql);
-        queries_run(c, argv[4], atoi(argv[3]), strcmp(argv[1], "read") == 0);
+        if (strcmp(argv[1], "value") == 0)
+            value_print(c, argv[4]);
+        else
+            queries_run(c, argv[4], atoi(argv[3]), strcmp(argv[1], "read") == 0);
     } else
         fail("usage", argv[1]);
     duckdb_disconnect(&c);

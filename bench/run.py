@@ -241,6 +241,10 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         m = statistics.median(memory) / 2**20
         self.report("resident memory of the idle all-in-one, 100 datasets", f"{m:.0f} MiB", "—", "—", "≤ 80 MiB", m <= 80)
 
+    def remote(self):
+        import remote
+        remote.measure(self)
+
     def rss(self, lake):
         pid = lake.processes["lakehouse"].popen.pid
         with open(f"/proc/{pid}/status") as f:
@@ -271,7 +275,7 @@ def main():
     options = parser.parse_args()
     bench = Bench(os.path.abspath(options.build), options.rounds)
     try:
-        for name in ("ingest", "queries", "requests", "object", "start"):
+        for name in ("ingest", "queries", "requests", "object", "start", "remote"):
             if options.only in ("", name):
                 getattr(bench, name)()
     finally:
