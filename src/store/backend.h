@@ -100,8 +100,7 @@ struct lh_reader_at {
     struct lh_object_info info;  /* as the backend has it */
     struct lh_object_info shown; /* as the caller does: differs when a copy stands in */
     lh_str metadata;             /* the backend's */
-    size_t
-        first_bytes; /* of a remote backend: came with the opening, and are not asked for again */
+    size_t first_bytes; /* of a remote object: came with the opening, and are not asked for again */
     struct block_reader *blocks; /* NULL: straight from the backend */
     struct lh_read_tally *tally; /* NULL: nobody counts */
     bool is_exact;               /* lh_reader_at_use */

@@ -92,6 +92,7 @@ first_read(struct s3_bucket *b, struct lh_call *call, lh_str key, struct s3_read
     if (is_empty)
         return s3_head(&b->base, call, key, &reader->base.info, err);
     reader->first_len = (size_t)into.got;
+    reader->base.first_bytes = reader->first_len;
     return status;
 }
 
