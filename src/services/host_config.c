@@ -2,6 +2,7 @@
 #include "aibridge/bridge.h"
 #include "base/alloc.h"
 #include "services/host_parts.h"
+#include "services/jobs.h"
 
 const struct lh_config_key host_config[] = {
     {.name = "data_dir",
@@ -24,10 +25,10 @@ lh_host_config_tables(void)
 {
     static const struct lh_config_key *tables[TABLES_MAX];
     const struct lh_config_key *const wanted[] = {
-        host_config,        lh_server_config,   lh_mesh_config,     lh_secret_config,
-        lh_store_config,    lh_s3_config,       lh_engine_config,   lh_gateway.config,
-        lh_storaged.config, lh_catalogd.config, lh_ingestd.config,  lh_queryd.config,
-        lh_vectord.config,  lh_bridge_config,   lh_journald.config,
+        host_config,        lh_server_config,   lh_mesh_config,    lh_secret_config,
+        lh_store_config,    lh_s3_config,       lh_engine_config,  lh_gateway.config,
+        lh_storaged.config, lh_catalogd.config, lh_ingestd.config, lh_queryd.config,
+        lh_vectord.config,  lh_jobs_config,     lh_bridge_config,  lh_journald.config,
     };
     size_t n = 0;
 

@@ -49,6 +49,7 @@ lh_key_owner(lh_str key)
         {LH_STR("_ingest"), "ingestd"},    {LH_STR("_journal"), "journald"},
         {LH_STR("_vectors"), "vectord"},   {LH_STR("_gateway"), "gateway"},
         {LH_STR("_observer"), "observer"}, {LH_STR("_auditor"), "auditor"},
+        {LH_STR("_jobs"), "jobs"},
     };
     lh_str component = {NULL, 0}, rest = key;
 

@@ -24,9 +24,6 @@ unbuilt_handle(void *gateway, struct lh_call *call, struct lh_request *req, stru
 const struct lh_route gateway_unbuilt_routes[] = {
     UNBUILT(LH_POST, "/v1/search"),
     UNBUILT(LH_POST, "/v1/rag"),
-    UNBUILT(LH_GET, "/v1/jobs"),
-    UNBUILT(LH_GET, "/v1/jobs/{id}"),
-    UNBUILT(LH_DELETE, "/v1/jobs/{id}"),
     UNBUILT(LH_GET, "/v1/profiles"),
     UNBUILT(LH_POST, "/v1/profiles"),
     UNBUILT(LH_GET, "/v1/profiles/{id}"),

@@ -1,7 +1,8 @@
 /*
- * One page of header, the records, and from the next page on the graph as lh_ann_save writes it.
- * The header says how long the parts are and what the CRC-32C of the records is; the graph checks
- * itself. Records keep the slots they had, because the graph knows vectors by slot.
+ * One page of header, the records, from the next page on the graph as lh_ann_save writes it, and
+ * the words as lh_bm25_encode writes them, if there are any. The header says how long the parts are
+ * and what the CRC-32C of the records is; graph and words check themselves. Records keep the slots
+ * they had, because the graph knows vectors by slot.
  */
 #include "services/vectord/cache_file.h"
 
@@ -25,7 +26,7 @@ enum { PAGE = 4096, WRITE_BYTES = 1 << 20, SLOTS_MAX = 1 << 30 };
 struct header {
     uint64_t magic;
     uint64_t generation, log, applied;
-    uint64_t record_count, records_size, graph_offset, graph_size;
+    uint64_t record_count, records_size, graph_offset, graph_size, words_size;
     uint32_t dimension, metric;
     uint32_t records_crc, header_crc; /* the last: of everything before it */
 };
@@ -103,6 +104,19 @@ pad(struct saving *s, struct lh_error *err)
     return saving_add(s, zeros, (PAGE - s->written % PAGE) % PAGE, err);
 }
 
+/* Only when somebody has asked for words: else they cost nothing. */
+static lh_status
+words_save(struct vector_generation *g, struct saving *s, struct header *h, struct lh_error *err)
+{
+    LH_AUTO_BUF(bytes, LH_BUF_UNLIMITED);
+
+    if (g->shared.words == NULL)
+        return LH_OK;
+    LH_TRY(lh_bm25_encode(g->shared.words, &bytes, err));
+    h->words_size = bytes.len;
+    return saving_add(s, bytes.data, bytes.len, err);
+}
+
 static lh_status
 parts_save(struct vector_generation *g, struct saving *s, struct header *h, struct lh_error *err)
 {
@@ -122,6 +136,7 @@ parts_save(struct vector_generation *g, struct saving *s, struct header *h, stru
     h->graph_offset = s->written;
     LH_TRY(lh_ann_save(g->ann, &(struct lh_ann_writer){saving_add, s}, err));
     h->graph_size = s->written - h->graph_offset;
+    LH_TRY(words_save(g, s, h, err));
     return saving_flush(s, err);
 }
 
@@ -206,7 +221,8 @@ header_check(const struct header *h, const struct vector_generation *g)
            h->dimension == g->spec.dimension && h->metric == (uint32_t)g->metric &&
            h->records_size <= g->map_size - PAGE && h->graph_offset % PAGE == 0 &&
            h->graph_offset >= PAGE + h->records_size && h->graph_offset <= g->map_size &&
-           h->graph_size == g->map_size - h->graph_offset &&
+           h->graph_size <= g->map_size - h->graph_offset &&
+           h->words_size == g->map_size - h->graph_offset - h->graph_size &&
            h->record_count <= h->records_size / sizeof(struct record_head) &&
            h->records_crc == lh_crc32c(0, (const char *)g->map + PAGE, h->records_size);
 }
@@ -294,11 +310,22 @@ free_slots_find(struct vector_generation *g)
     }
 }
 
+static bool
+words_load(struct vector_generation *g, const struct header *h)
+{
+    const char *at = (const char *)g->map + h->graph_offset + h->graph_size;
+
+    return h->words_size == 0 ||
+           lh_bm25_decode(lh_bytes_of(at, h->words_size), 0, &g->shared.words, NULL) == LH_OK;
+}
+
 static void
 load_undo(struct vector_generation *g)
 {
     lh_ann_free(g->ann);
+    lh_bm25_free(g->shared.words);
     g->ann = NULL;
+    g->shared.words = NULL;
     vector_names_fini(&g->shared.names);
     free(g->shared.records);
     free(g->mapped_records);
@@ -322,7 +349,7 @@ parts_load(struct vector_generation *g)
     if (lh_ann_open(graph, &(struct lh_ann_open_options){.max_bytes = g->v->budget.max_bytes},
                     &g->ann, NULL) != LH_OK)
         return false;
-    if (!records_load(g, h))
+    if (!records_load(g, h) || !words_load(g, h))
         return false;
     free_slots_find(g);
     atomic_store(&g->applied, h->applied);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "services/vectord/build.h"
 #include "services/vectord/cache_file.h"
 #include "services/vectord/registry.h"
 
@@ -24,10 +25,11 @@ size_print(struct lh_json_writer *w, const struct vector_generation *g)
 }
 
 static void
-index_print(struct lh_json_writer *w, const struct vector_definition *d,
-            const struct vector_generation *g)
+index_print(struct vectord *v, struct lh_call *call, struct lh_json_writer *w,
+            const struct vector_definition *d, const struct vector_generation *g)
 {
     const struct vector_generation_spec *spec = vector_definition_find(d, d->current);
+    int stale = vector_source_is_stale(v, call, spec->source);
 
     lh_json_object_begin(w);
     lh_json_set_cstr(w, "name", d->name);
@@ -42,6 +44,11 @@ index_print(struct lh_json_writer *w, const struct vector_definition *d,
     lh_json_object_end(w);
     lh_json_key(w, "source");
     lh_json_put_raw(w, spec->source ? lh_str_of(spec->source) : LH_STR("null"));
+    lh_json_key(w, "stale");
+    if (stale < 0)
+        lh_json_put_null(w);
+    else
+        lh_json_put_bool(w, stale > 0);
     lh_json_set_time(w, "created_at", d->created_us);
     lh_json_object_end(w);
 }
@@ -56,7 +63,7 @@ vector_index_describe(struct vectord *v, struct lh_call *call, lh_str name, stru
 
     LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
     LH_TRY(vector_current(v, call, name, &g, err));
-    index_print(&w, d, g);
+    index_print(v, call, &w, d, g);
     return LH_OK;
 }
 
@@ -81,7 +88,7 @@ vector_index_list(struct vectord *v, struct lh_call *call, lh_str after, size_t 
 
         if (status == LH_OK) {
             (void)vector_current(v, call, names[i], &g, NULL);
-            index_print(&w, d, g);
+            index_print(v, call, &w, d, g);
         } else if (status != LH_NOT_FOUND) {
             lh_error_copy(err, &why);
             return status;
@@ -150,7 +157,7 @@ created_event(struct vectord *v, struct lh_call *call, const struct vector_defin
     struct lh_json_writer w = lh_json_writer_over(answer);
 
     LH_TRY(vector_current(v, call, lh_str_of(d->name), &g, err));
-    index_print(&w, d, g);
+    index_print(v, call, &w, d, g);
     return vectord_event(v, call, d->name, "index.created", LH_STR_NONE, lh_buf_str(answer), err);
 }
 

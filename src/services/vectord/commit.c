@@ -56,6 +56,16 @@ metadata_kept(struct settling *s, const struct vector_row *earlier, lh_str id)
     return record && record->metadata.ptr ? lh_arena_str(&s->arena, record->metadata) : LH_STR_NONE;
 }
 
+static bool
+is_the_one(const struct settling *s, const struct vector_row *earlier, const struct vector_row *row)
+{
+    const struct vector_record *record;
+    uint32_t slot;
+
+    record = vector_generation_find(s->g, row->id, &slot);
+    return earlier == NULL && record && record->sequence == row->only_sequence;
+}
+
 static void
 row_settle(struct settling *s, const struct vector_row *row, struct vector_change *change)
 {
@@ -65,6 +75,8 @@ row_settle(struct settling *s, const struct vector_row *row, struct vector_chang
         earlier ? !earlier->is_removal : vector_generation_find(s->g, row->id, &slot) != NULL;
     struct vector_row settled = *row;
 
+    if (row->only_sequence && !is_the_one(s, earlier, row))
+        return;
     change->known += is_known;
     if (row->keeps_metadata)
         settled.metadata = metadata_kept(s, earlier, row->id);

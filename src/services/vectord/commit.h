@@ -24,7 +24,8 @@ struct vector_row {
     lh_str metadata;     /* JSON object; ptr NULL: none */
     int64_t sequence;    /* given by the commit */
     bool is_removal;
-    bool keeps_metadata; /* that of the item that is there */
+    bool keeps_metadata;   /* that of the item that is there */
+    int64_t only_sequence; /* of a removal: only the item that came with this batch; 0: any */
 };
 
 struct vector_change {

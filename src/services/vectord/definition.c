@@ -315,6 +315,7 @@ definition_print(const struct vector_definition *d, struct lh_buf *out)
     lh_json_set_i64(&w, "created_us", d->created_us);
     lh_json_set_u64(&w, "current", d->current);
     lh_json_set_u64(&w, "next", d->next);
+    lh_json_set_u64(&w, "revision", d->revision);
     lh_json_key(&w, "generations");
     lh_json_array_begin(&w);
     for (size_t i = 0; i < d->generation_count; i++)
@@ -426,7 +427,8 @@ definition_parse(const json_t *root, lh_str name, struct vector_definition *d)
            lh_str_copy(d->uid, sizeof(d->uid), str_of(root, "uid")) &&
            vector_metric_parse(str_of(root, "metric"), &d->metric) &&
            u64_of(root, "current", &d->current) && u64_of(root, "next", &d->next) &&
-           generations_parse(root, d) && history_parse(root, d);
+           u64_of(root, "revision", &d->revision) && generations_parse(root, d) &&
+           history_parse(root, d);
 }
 
 static lh_str
@@ -477,6 +479,7 @@ definition_put(struct lh_bucket *b, struct lh_call *call, struct vector_definiti
     LH_AUTO_BUF(text, DEFINITION_BYTES_MAX);
     struct lh_object_info info;
 
+    d->revision++;
     definition_print(d, &text);
     LH_TRY(lh_buf_check(&text, "the definition of the index", err));
     LH_TRY(lh_object_put(b, call, definition_key(lh_str_of(d->name), &call->arena),

@@ -54,8 +54,9 @@ struct vector_definition {
     char uid[LH_UUID_TEXT]; /* of this index and of no other, whatever its name was before */
     enum lh_ann_metric metric;
     int64_t created_us;
-    uint64_t current; /* generation */
-    uint64_t next;    /* the number of the next generation */
+    uint64_t current;  /* generation */
+    uint64_t next;     /* the number of the next generation */
+    uint64_t revision; /* grows with every change */
     struct vector_generation_spec generations[VECTOR_GENERATIONS_MAX];
     size_t generation_count;
     uint64_t history[VECTOR_HISTORY_MAX]; /* what was current before, the latest last */

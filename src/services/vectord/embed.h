@@ -10,7 +10,9 @@
 
 #include "services/vectord/generation.h"
 
-/* Writes count × dimension floats. `report` may be NULL. */
+enum { VECTOR_EMBED_MAX = 256 }; /* texts that go to the bridge at once */
+
+/* Writes count × dimension floats. `report` may be NULL, and is of the last VECTOR_EMBED_MAX. */
 lh_status
 vector_embed(const struct vector_generation *g, struct lh_call *call, const lh_str *texts,
              size_t count, float *out, struct lh_bridge_embedding *report, struct lh_error *err);

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "services/vectord/budget.h"
 #include "services/vectord/cache_file.h"
+#include "services/vectord/model.h"
 
 enum { FLIP_ROWS = 256, THREADED_ROWS = 512 };
 
@@ -74,10 +75,12 @@ vector_generation_unref(struct vector_generation *g)
     if (g == NULL || atomic_fetch_sub(&g->refs, 1) > 1)
         return;
     vector_budget_give_back(&g->v->budget, atomic_load(&g->bytes));
+    vector_model_close(g);
     for (uint32_t i = 0; i < g->shared.slot_count; i++)
         record_free(g, g->shared.records[i]);
     lh_ann_free(g->ann);
     vector_columns_free(g->shared.columns);
+    lh_bm25_free(g->shared.words);
     vector_names_fini(&g->shared.names);
     free(g->shared.records);
     free(g->mapped_records);
@@ -108,13 +111,19 @@ void
 vector_generation_account(struct vector_generation *g)
 {
     struct lh_ann_stats stats;
-    size_t bytes = sizeof(*g) + g->record_bytes;
+    size_t bytes = sizeof(*g) + g->record_bytes + g->model_bytes;
 
     lh_ann_stats_get(g->ann, &stats);
     bytes += stats.bytes + (size_t)g->shared.slot_capacity * sizeof(void *) +
              g->shared.names.capacity * sizeof(uint32_t);
     if (g->shared.columns)
         bytes += vector_columns_bytes(g->shared.columns);
+    if (g->shared.words) {
+        struct lh_bm25_stats words;
+
+        lh_bm25_stats_get(g->shared.words, &words);
+        bytes += words.bytes;
+    }
     vector_budget_move(&g->v->budget, atomic_load(&g->bytes), bytes);
     atomic_store(&g->bytes, bytes);
 }
@@ -258,6 +267,18 @@ vectors_add(struct arrival *a, struct lh_error *err)
     return lh_ann_add_many(a->g->ann, &batch, err);
 }
 
+static lh_status
+words_add(struct arrival *a, struct lh_error *err)
+{
+    struct lh_bm25 *words = a->g->shared.words;
+
+    for (size_t i = 0; words && i < a->upserts; i++) {
+        if (a->records[i]->text.ptr)
+            LH_TRY(lh_bm25_put(words, a->ids[i], a->records[i]->text, err));
+    }
+    return LH_OK;
+}
+
 /* The graph refused some: nobody has seen any of them. */
 static void
 arrival_undo(struct arrival *a)
@@ -266,6 +287,8 @@ arrival_undo(struct arrival *a)
 
     for (size_t i = 0; i < a->upserts; i++) {
         (void)lh_ann_remove(g->ann, a->ids[i], NULL);
+        if (g->shared.words)
+            (void)lh_bm25_remove(g->shared.words, a->ids[i], NULL);
         slot_push(&g->free_slots, &g->free_count, &g->free_capacity, (uint32_t)a->ids[i]);
         record_free(g, a->records[i]);
     }
@@ -331,6 +354,8 @@ vector_generation_apply(struct vector_generation *g, const struct vector_row *ro
     lh_arena_init(&a.arena);
     arrival_prepare(&a);
     status = vectors_add(&a, err);
+    if (status == LH_OK)
+        status = words_add(&a, err);
     if (status == LH_OK) {
         rows_flip(&a);
         g->changes += count;
@@ -379,6 +404,8 @@ vector_generation_reclaim(struct vector_generation *g)
             continue;
         }
         (void)lh_ann_remove(g->ann, slot, NULL);
+        if (g->shared.words)
+            (void)lh_bm25_remove(g->shared.words, slot, NULL);
         pthread_rwlock_wrlock(&g->shared.lock);
         g->shared.records[slot] = NULL;
         pthread_rwlock_unlock(&g->shared.lock);
@@ -441,6 +468,29 @@ vector_generation_columns_make(struct vector_generation *g)
     vector_generation_account(g);
 }
 
+/* ---- words ---- */
+
+lh_status
+vector_generation_words_make(struct vector_generation *g, struct lh_error *err)
+{
+    LH_AUTO(lh_bm25) *words = NULL;
+
+    if (g->shared.words)
+        return LH_OK;
+    LH_TRY(lh_bm25_new(NULL, &words, err));
+    for (uint32_t i = 0; i < g->shared.slot_count; i++) {
+        const struct vector_record *record = g->shared.records[i];
+
+        if (record && record->text.ptr)
+            LH_TRY(lh_bm25_put(words, i, record->text, err));
+    }
+    pthread_rwlock_wrlock(&g->shared.lock);
+    g->shared.words = lh_take(words);
+    pthread_rwlock_unlock(&g->shared.lock);
+    vector_generation_account(g);
+    return LH_OK;
+}
+
 /* ---- opening ---- */
 
 lh_status
@@ -451,6 +501,7 @@ vector_generation_open(struct vectord *v, struct lh_call *call, const struct vec
     LH_AUTO(vector_generation) *g = generation_new(v, d, spec);
     struct lh_ann_options options;
 
+    LH_TRY(vector_model_open(g, call, err));
     if (!vector_cache_load(g)) {
         options = vector_ann_options(spec, d->metric, v->budget.max_bytes);
         LH_TRY(lh_ann_new(&options, &g->ann, err));

@@ -26,6 +26,7 @@
 #include "services/vectord/commit.h"
 #include "services/vectord/names.h"
 #include "services/vectord/vectord.h"
+#include "text/bm25.h"
 
 enum { VECTOR_READERS_MAX = 1024 };
 
@@ -54,6 +55,7 @@ struct vector_generation {
         uint32_t slot_count, slot_capacity;
         struct vector_names names;
         struct vector_columns *columns; /* NULL until a filter asks for it */
+        struct lh_bm25 *words;          /* texts by slot; NULL until words are asked for */
     } shared;
 
     atomic_uint_fast64_t epoch;
@@ -72,6 +74,8 @@ struct vector_generation {
     uint64_t saved;      /* position of the cache file */
     uint64_t changes;    /* rows since then */
     struct vector_record *mapped_records;
+    char *model_name; /* of a fitted model, as the bridge knows it; NULL: none */
+    size_t model_bytes;
     void *map; /* the cache file */
     size_t map_size;
 };
@@ -102,6 +106,8 @@ vector_generation_catch_up(struct vector_generation *g, struct lh_call *call, st
 void vector_generation_reclaim(struct vector_generation *g);
 /* The columns, made when there are none. */
 void vector_generation_columns_make(struct vector_generation *g);
+/* The inverted index over texts, likewise. */
+lh_status vector_generation_words_make(struct vector_generation *g, struct lh_error *err);
 
 /* ---- reading ---- */
 

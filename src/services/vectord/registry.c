@@ -141,11 +141,24 @@ open_add(struct entry *e, struct vector_generation *g)
     open_front(e, g);
 }
 
+/* Two changes may arrive in either order. */
+static bool
+is_older(const struct entry *e, const struct vector_definition *d)
+{
+    return e->definition && strcmp(e->definition->uid, d->uid) == 0 &&
+           d->revision < e->definition->revision;
+}
+
 /* Another index has taken the name, or a generation is not there any more. */
 static void
 definition_take(struct entry *e, struct vector_definition *d)
 {
     bool is_other = e->definition && strcmp(e->definition->uid, d->uid) != 0;
+
+    if (is_older(e, d)) {
+        vector_definition_free(d);
+        return;
+    }
 
     for (size_t i = e->open_count; i-- > 0;) {
         if (is_other || vector_definition_find(d, e->open[i]->spec.number) == NULL)
@@ -332,8 +345,12 @@ vector_registry_adopt(struct vectord *v, struct lh_call *call, struct vector_def
     }
     {
         LH_AUTO_LOCK(&v->registry->lock);
+        uint64_t current = d->current;
+
         definition_take(e, d);
-        if (g)
+        if (g && (e->definition->current != current || open_find(e, current)))
+            vector_generation_unref(g);
+        else if (g)
             open_add(e, g);
     }
     pthread_mutex_unlock(&e->opening);

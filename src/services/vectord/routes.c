@@ -1,4 +1,7 @@
+#include "services/jobs.h"
+#include "services/vectord/build.h"
 #include "services/vectord/catalogue.h"
+#include "services/vectord/generations.h"
 #include "services/vectord/items.h"
 #include "services/vectord/openai.h"
 #include "services/vectord/search.h"
@@ -115,6 +118,134 @@ search(void *self, struct lh_call *call, struct lh_request *req, struct lh_respo
     return lh_response_json(res, 200, &answer, err);
 }
 
+static lh_status
+generations_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                 struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_generations_list(self, call, lh_request_param(req, "name"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+promote(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+        struct lh_error *err)
+{
+    static const char *const fields[] = {"generation", NULL};
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+    int64_t generation;
+
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(lh_json_only(body, fields, err));
+    LH_TRY(lh_json_i64(body, "generation", &generation, err));
+    if (generation < 1)
+        return lh_fail(err, LH_INVALID, "vectors.generation", "generation is a number from 1");
+    LH_TRY(vector_promote(self, call, lh_request_param(req, "name"), (uint64_t)generation, &answer,
+                          err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+rollback(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+         struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, true, &body, err));
+    LH_TRY(lh_json_only(body, (const char *const[]){NULL}, err));
+    LH_TRY(vector_rollback(self, call, lh_request_param(req, "name"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+merge(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+      struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_merge_indexes(self, call, lh_request_param(req, "name"), body, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+build(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+      struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_build_start(self, call, lh_request_param(req, "name"), body, &answer, err));
+    return lh_response_json(res, 202, &answer, err);
+}
+
+static lh_status
+refresh(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+        struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, true, &body, err));
+    LH_TRY(lh_json_only(body, (const char *const[]){NULL}, err));
+    LH_TRY(vector_refresh_start(self, call, lh_request_param(req, "name"), &answer, err));
+    return lh_response_json(res, 202, &answer, err);
+}
+
+static lh_status
+jobs_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+          struct lh_error *err)
+{
+    static const char *const names[] = {"limit", "cursor", NULL};
+    struct vectord *v = self;
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    int64_t limit = LIMIT_DEFAULT;
+
+    LH_TRY(lh_request_query_only(req, names, err));
+    LH_TRY(lh_request_query_i64(req, "limit", 1, LIMIT_MAX, &limit, err));
+    LH_TRY(lh_jobs_list_print(v->jobs, call, lh_request_query(req, "cursor"), (size_t)limit,
+                              &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+job_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+        struct lh_error *err)
+{
+    struct vectord *v = self;
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_jobs_print(v->jobs, call, lh_request_param(req, "id"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+job_cancel(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+           struct lh_error *err)
+{
+    struct vectord *v = self;
+
+    LH_TRY(lh_jobs_cancel(v->jobs, call, lh_request_param(req, "id"), err));
+    return lh_response_empty(res, 204, err);
+}
+
+static lh_status
+words_search(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+
+    LH_TRY(vector_words_search(self, call, lh_request_param(req, "name"),
+                               lh_bytes_str(req->body_bytes), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
 #define INDEX "/v1/vectors/indexes/{name}"
 
 const struct lh_route vectord_routes[] = {
@@ -131,5 +262,16 @@ const struct lh_route vectord_routes[] = {
     {LH_POST, "/v1/chat/completions", openai_chat, LH_ROUTE_LONG, 0},
     {LH_GET, "/v1/models", openai_models, 0, 0},
     {LH_GET, "/v1/models/{model}", openai_model, 0, 0},
+    {LH_POST, INDEX "/build", build, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_POST, INDEX "/refresh", refresh, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_GET, INDEX "/generations", generations_list, 0, 0},
+    {LH_POST, INDEX "/promote", promote, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_POST, INDEX "/rollback", rollback, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_POST, INDEX "/merge", merge, LH_ROUTE_WRITES | LH_ROUTE_LONG, DEFINITION_BODY_MAX},
+    {LH_GET, "/v1/jobs", jobs_list, 0, 0},
+    {LH_GET, "/v1/jobs/{id}", job_get, 0, 0},
+    {LH_DELETE, "/v1/jobs/{id}", job_cancel, LH_ROUTE_WRITES, 0},
+    {LH_POST, "/internal/vectors/indexes/{name}/words", words_search, LH_ROUTE_INTERNAL,
+     SEARCH_BODY_MAX},
     {0},
 };

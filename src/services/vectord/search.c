@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/thread.h"
 #include "base/time.h"
 #include "services/vectord/embed.h"
 #include "services/vectord/lift.h"
@@ -15,6 +16,8 @@ struct search {
     struct vector_lifted lifted;
     json_t *body;
     /* as asked */
+    bool is_words; /* BM25 over texts instead of vectors */
+    lh_str words;
     const float *vector;
     bool knows_nothing; /* the text has no word that the model knows */
     size_t k, ef;
@@ -75,12 +78,23 @@ given_text_read(struct search *s, lh_str text, struct lh_error *err)
 }
 
 static lh_status
+words_read(struct search *s, lh_str text, struct lh_error *err)
+{
+    if (text.ptr == NULL || json_object_get(s->body, "vector"))
+        return bad_query(err, "words are searched for by text alone");
+    s->words = text;
+    return LH_OK;
+}
+
+static lh_status
 question_read(struct search *s, struct lh_error *err)
 {
     const json_t *vector = json_object_get(s->body, "vector");
     lh_str text = LH_STR_NONE;
 
     LH_TRY(lh_json_str_opt(s->body, "text", &text, err));
+    if (s->is_words)
+        return words_read(s, text, err);
     if (json_is_null(vector))
         vector = NULL;
     if ((vector != NULL) == (text.ptr != NULL))
@@ -181,6 +195,25 @@ request_read(struct search *s, lh_str body, struct lh_error *err)
 
 /* ---- searching ---- */
 
+/* Scores become distances, so that the rest is the same. */
+static lh_status
+words_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct lh_error *err)
+{
+    struct lh_bm25_hit *hits = lh_arena_array(&s->call->arena, k, sizeof(*hits));
+    struct lh_bm25_filter bits = {0};
+    size_t count = 0;
+
+    if (filter)
+        bits = (struct lh_bm25_filter){.bits = filter->bits, .bit_count = filter->bit_count};
+    LH_TRY(
+        lh_bm25_search(s->g->shared.words, s->words, k, filter ? &bits : NULL, hits, &count, err));
+    for (size_t i = 0; i < count; i++)
+        s->hits[i] = (struct lh_ann_hit){hits[i].id, -hits[i].score};
+    s->report =
+        (struct lh_ann_report){.count = count, .plan = LH_ANN_PLAN_EXACT, .candidates = count};
+    return LH_OK;
+}
+
 static lh_status
 graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct lh_error *err)
 {
@@ -194,6 +227,8 @@ graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct
 
     s->hits = lh_arena_array(&s->call->arena, k, sizeof(*s->hits));
     s->records = lh_arena_array(&s->call->arena, k, sizeof(*s->records));
+    if (s->is_words)
+        return words_ask(s, k, filter, err);
     return lh_ann_search(s->g->ann, s->vector, s->g->spec.dimension, &query, s->hits, &s->report,
                          err);
 }
@@ -300,9 +335,12 @@ hit_print(struct lh_json_writer *w, const struct search *s, size_t i)
     lh_json_object_begin(w);
     lh_json_set_str(w, "id", r->id);
     lh_json_key(w, "score");
-    vector_float_put(w, (float)score_of(s->g->metric, distance));
+    vector_float_put(w, s->is_words ? -distance : (float)score_of(s->g->metric, distance));
     lh_json_key(w, "distance");
-    vector_float_put(w, distance);
+    if (s->is_words)
+        lh_json_put_null(w);
+    else
+        vector_float_put(w, distance);
     lh_json_set_raw(w, "metadata", r->metadata.ptr ? r->metadata : LH_STR("{}"));
     if (r->text.ptr)
         lh_json_set_str(w, "text", r->text);
@@ -330,6 +368,20 @@ answer_print(const struct search *s, int64_t started_ns, struct lh_buf *answer)
 }
 
 static lh_status
+words_ensure(struct vector_generation *g, struct lh_error *err)
+{
+    bool has_words;
+
+    pthread_rwlock_rdlock(&g->shared.lock);
+    has_words = g->shared.words != NULL;
+    pthread_rwlock_unlock(&g->shared.lock);
+    if (has_words)
+        return LH_OK;
+    LH_AUTO_LOCK(&g->write_lock);
+    return vector_generation_words_make(g, err);
+}
+
+static lh_status
 search_answer(struct search *s, lh_str body, int64_t started_ns, struct lh_buf *answer,
               struct lh_error *err)
 {
@@ -337,6 +389,8 @@ search_answer(struct search *s, lh_str body, int64_t started_ns, struct lh_buf *
     lh_status status;
 
     LH_TRY(request_read(s, body, err));
+    if (s->is_words)
+        LH_TRY(words_ensure(s->g, err));
     LH_TRY(vector_reader_enter(s->g, &reader, err));
     status = search_run(s, &reader, err);
     if (status == LH_OK)
@@ -345,13 +399,13 @@ search_answer(struct search *s, lh_str body, int64_t started_ns, struct lh_buf *
     return status;
 }
 
-lh_status
-vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
-              struct lh_buf *answer, struct lh_error *err)
+static lh_status
+search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body, bool is_words,
+       struct lh_buf *answer, struct lh_error *err)
 {
     LH_AUTO(vector_generation) *g = NULL;
     int64_t started_ns = lh_time_mono_ns();
-    struct search s = {.call = call};
+    struct search s = {.call = call, .is_words = is_words};
     lh_status status;
 
     LH_TRY(vector_current(v, call, name, &g, err));
@@ -364,4 +418,18 @@ vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
     if (status != LH_OK)
         lh_metric_add(v->metrics.failures, 1);
     return status;
+}
+
+lh_status
+vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
+              struct lh_buf *answer, struct lh_error *err)
+{
+    return search(v, call, name, body, false, answer, err);
+}
+
+lh_status
+vector_words_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
+                    struct lh_buf *answer, struct lh_error *err)
+{
+    return search(v, call, name, body, true, answer, err);
 }

@@ -18,5 +18,8 @@ enum { VECTOR_K_DEFAULT = 10, VECTOR_K_MAX = 10000, VECTOR_EXCLUDED_MAX = 10000 
 /* `body` as it came. */
 lh_status vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
                         struct lh_buf *answer, struct lh_error *err);
+/* BM25 over the texts of items, best first; the inverted index is made at the first question. */
+lh_status vector_words_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
+                              struct lh_buf *answer, struct lh_error *err);
 
 #endif

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "services/catalogd/client.h"
+#include "services/jobs.h"
 #include "services/vectord/keeper.h"
 
 #define HOUR_MS ((int64_t)3600 * 1000)
@@ -22,6 +24,12 @@ const struct lh_config_key vectord_config[] = {
      "How old the view of what other processes wrote to an open index may be.", NULL, false},
     {"vectors.commit_timeout", LH_CONFIG_DURATION, "60s", 100, HOUR_MS,
      "Time for one batch of items to reach the bucket.", NULL, false},
+    {"vectors.generations_keep", LH_CONFIG_I64, "4", 1, 30,
+     "Generations of an index that are kept, the current one included; the oldest go when another "
+     "is made.",
+     NULL, false},
+    {"vectors.drift_max", LH_CONFIG_F64, "0.3", 0, 0,
+     "Share of unknown words in new texts from which a refresh learns a model anew.", NULL, false},
     {"vectors.threads", LH_CONFIG_I64, "0", 0, 256,
      "Threads that build a graph; 0 for one per processor.", NULL, false},
     {0},
@@ -43,6 +51,8 @@ metrics_find(struct vectord *v)
         lh_counter("lakehouse_vector_search_failures_total", "Searches that failed.", "", NULL);
     v->metrics.search_seconds = lh_histogram("lakehouse_vector_search_seconds",
                                              "Time of a search, its JSON included.", "", NULL);
+    v->metrics.swaps = lh_counter("lakehouse_vector_swaps_total",
+                                  "Generations promoted or rolled back.", "", NULL);
     v->metrics.items =
         lh_counter("lakehouse_vector_items_total", "Items written or removed.", "", NULL);
     lh_gauge_callback("lakehouse_vector_memory_bytes", "Memory of open vector indexes.",
@@ -78,7 +88,10 @@ vectord_start(const struct lh_env *env, void **self, struct lh_error *err)
     settings_read(v);
     metrics_find(v);
     v->registry = vector_registry_new(v);
+    v->catalog = lh_catalog_client_new(env->mesh);
     status = lh_bridge_new(env->config, env->secrets, &v->bridge, err);
+    if (status == LH_OK)
+        status = lh_jobs_open(env, "vectord", &v->jobs, err);
     if (status == LH_OK)
         status = vector_keeper_start(v, &v->keeper, err);
     if (status != LH_OK) {
@@ -94,6 +107,8 @@ vectord_drain(void *self)
 {
     struct vectord *v = self;
 
+    lh_jobs_close(v->jobs);
+    v->jobs = NULL;
     vector_keeper_stop(v->keeper);
     v->keeper = NULL;
 }
@@ -108,6 +123,7 @@ vectord_stop(void *self)
                       NULL);
     vector_registry_free(v->registry);
     lh_bridge_free(v->bridge);
+    lh_catalog_client_free(v->catalog);
     free(v);
 }
 
@@ -140,6 +156,7 @@ vectord_status(void *self, struct lh_json_writer *w)
     lh_json_set_u64(w, "open_generations", s.generations);
     lh_json_set_u64(w, "items", s.items);
     lh_json_set_u64(w, "memory_bytes", s.bytes);
+    lh_json_set_u64(w, "jobs", v->jobs ? lh_jobs_running(v->jobs) : 0);
     lh_json_set_u64(w, "memory_max", v->budget.max_bytes);
     lh_json_key(w, "models");
     lh_bridge_status(v->bridge, w);

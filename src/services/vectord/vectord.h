@@ -15,6 +15,8 @@
 struct vector_generation;
 struct vector_registry;
 struct vector_keeper;
+struct lh_jobs;
+struct lh_catalog_client;
 
 struct vectord {
     const struct lh_env *env;
@@ -23,6 +25,8 @@ struct vectord {
     struct vector_budget budget;
     struct vector_registry *registry;
     struct vector_keeper *keeper;
+    struct lh_jobs *jobs;
+    struct lh_catalog_client *catalog;
     unsigned build_threads;
     size_t items_max, text_max, metadata_max;
     int64_t commit_timeout_ms;

@@ -1,0 +1,247 @@
+"""Indexes built from datasets: jobs, generations, refresh, trials — through the public edge."""
+
+import csv
+import io
+import random
+import threading
+import unittest
+
+from lake import Lake, wait_until
+
+INDEXES = "/v1/vectors/indexes"
+WORDS = {"forklift": "warehouse pallets lifting trucks licence", "welder": "steel torch seams metal helmet",
+         "nurse": "hospital patients care ward medicine", "cook": "kitchen meals oven recipes menu",
+         "driver": "truck road delivery miles cargo", "painter": "walls brush colour ladder coating"}
+
+
+def notes(count, seed=1):
+    """A dataset of short texts about six trades."""
+    rng = random.Random(seed)
+    trades = sorted(WORDS)
+    out = io.StringIO()
+    w = csv.writer(out)
+    w.writerow(["note_id", "trade", "pay", "title", "body"])
+    for i in range(count):
+        trade = trades[i % len(trades)]
+        words = WORDS[trade].split()
+        body = " ".join(rng.choice(words) for _ in range(8)) + f". {trade} number {i}."
+        w.writerow([f"n{i}", trade, 10 + i % 30, f"{trade} {rng.choice(words)}", body])
+    return out.getvalue().encode()
+
+
+class BuildCase(unittest.TestCase):
+    CONFIG = ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lake = Lake(config=cls.CONFIG)
+        cls.lake.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lake.__exit__(None, None, None)
+
+    def create(self, name, model="hash-512", dimension=512):
+        answer = self.lake.post(INDEXES, {"name": name, "dimension": dimension, "metric": "cosine", "model": model})
+        self.assertEqual(answer.status, 201, answer)
+
+    def wait(self, answer, state="succeeded"):
+        self.assertEqual(answer.status, 202, answer)
+        path = "/v1/jobs/" + answer.json["job_id"]
+        job = wait_until(lambda: (lambda j: j if j["state"] in ("succeeded", "failed", "canceled") else None)(self.lake.get(path).json),
+                         timeout=120, what="the job")
+        self.assertEqual(job["state"], state, job)
+        return job
+
+    def build(self, name, dataset="notes", **body):
+        body = {"dataset": dataset, "id_column": "note_id", "text_columns": ["title", "body"], **body}
+        return self.wait(self.lake.post(f"{INDEXES}/{name}/build", body))
+
+    def ids(self, name, **body):
+        answer = self.lake.post(f"{INDEXES}/{name}/search", body)
+        self.assertEqual(answer.status, 200, answer)
+        return [r["id"] for r in answer.json["results"]]
+
+
+class Builds(BuildCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.lake.ingest("notes", notes(240), format="csv")
+
+    def test_a_dataset_becomes_an_index_that_answers_questions(self):
+        self.create("built")
+        job = self.build("built")
+        self.assertEqual((job["result"]["rows"], job["result"]["items"], job["result"]["generation"], job["progress"]), (240, 240, 2, 1))
+        got = self.lake.get(f"{INDEXES}/built").json
+        self.assertEqual((got["length"], got["generation"], got["stale"], got["model"]), (240, 2, False, "hash-512"))
+        self.assertEqual((got["source"]["dataset"], got["source"]["version"]), ("notes", 1))
+        answer = self.lake.post(f"{INDEXES}/built/search", {"text": "steel torch welder", "k": 5}).json
+        self.assertEqual({r["metadata"]["trade"] for r in answer["results"]}, {"welder"})
+        self.assertIn("welder", answer["results"][0]["text"])
+        self.assertEqual(answer["results"][0]["metadata"]["_dataset"], "notes")
+        found = self.lake.post(f"{INDEXES}/built/search", {"text": "steel torch", "k": 300, "filter": {"trade": ["cook", "nurse"], "pay": {"gte": 30}}}).json
+        want = self.lake.value("SELECT count(*) FROM notes WHERE trade IN ('cook', 'nurse') AND pay >= 30")
+        self.assertEqual(len(found["results"]), want)
+
+    def test_lsa_is_learned_from_the_texts_and_survives_a_restart(self):
+        self.create("learned", model="lsa-256", dimension=256)
+        answer = self.lake.post(f"{INDEXES}/learned/items", {"items": [{"id": "a", "text": "steel"}]})
+        self.assertEqual((answer.status, answer.json["code"]), (409, "vectors.model_not_fitted"))
+        self.build("learned")
+        before = self.ids("learned", text="hospital patients", k=20)
+        self.assertEqual(len(before), 20)
+        got = self.lake.post(f"{INDEXES}/learned/search", {"text": "ward medicine", "k": 5}).json["results"]
+        self.assertEqual({r["metadata"]["trade"] for r in got}, {"nurse"})
+        self.lake.restart()
+        self.assertEqual(self.ids("learned", text="hospital patients", k=20), before)
+        self.assertEqual(self.ids("learned", text="xyzzy", k=5), [])
+        self.assertEqual(self.lake.post(f"{INDEXES}/learned/items", {"items": [{"id": "mine", "text": "oven recipes"}]}).status, 200)
+        self.assertIn("mine", self.ids("learned", text="oven recipes", k=50))
+
+    def test_long_texts_are_cut_into_chunks_that_know_where_they_stand(self):
+        body = "The first sentence is about forklifts. " * 10 + "The second part is about baking bread. " * 10
+        self.lake.ingest("long", f"note_id,title,body\nl1,Long,{body}\n".encode(), format="csv")
+        self.create("chunks")
+        self.build("chunks", dataset="long", text_columns=["body"], chunk={"size": 120, "overlap": 20})
+        answer = self.lake.post(f"{INDEXES}/chunks/search", {"text": "baking bread", "k": 3}).json["results"]
+        text = self.lake.value("SELECT body FROM long")
+        for hit in answer:
+            m = hit["metadata"]
+            self.assertEqual(hit["id"], f"l1#{m['_chunk']}")
+            self.assertEqual(text.encode()[m["_start"]:m["_end"]].decode(), hit["text"])
+
+    def test_a_refresh_embeds_only_what_changed_and_removes_what_went(self):
+        rows = notes(60, seed=3).decode().splitlines()
+        self.lake.ingest("moving", "\n".join(rows).encode(), format="csv")
+        self.create("moving")
+        self.build("moving", dataset="moving")
+        self.lake.post(f"{INDEXES}/moving/items", {"items": [{"id": "by_hand", "text": "kept by hand"}]})
+        rows[1] = "n0,cook,99,changed,entirely new words about sailing"
+        del rows[5]
+        rows.append("n999,cook,1,added,a row that was not there")
+        self.lake.ingest("moving", "\n".join(rows).encode(), format="csv")
+        self.assertEqual(self.lake.get(f"{INDEXES}/moving").json["stale"], True)
+        job = self.wait(self.lake.post(f"{INDEXES}/moving/refresh", {}))
+        self.assertEqual((job["result"]["embedded"], job["result"]["removed"], job["result"]["unchanged"]), (2, 1, 58), job)
+        got = self.lake.get(f"{INDEXES}/moving").json
+        self.assertEqual((got["stale"], got["length"], got["generation"]), (False, 61, 2))
+        self.assertEqual(self.ids("moving", text="sailing", k=1), ["n0"])
+        self.assertEqual(self.lake.get(f"{INDEXES}/moving/items/n4").status, 404)
+        self.assertEqual(self.lake.get(f"{INDEXES}/moving/items/by_hand").status, 200)
+
+    def test_generations_are_promoted_and_rolled_back(self):
+        self.create("swapped")
+        self.build("swapped", where="trade = 'cook'")
+        self.build("swapped", where="trade = 'nurse'")
+        listed = self.lake.get(f"{INDEXES}/swapped/generations").json
+        self.assertEqual([(g["generation"], g["state"], g["current"]) for g in listed["generations"]],
+                         [(3, "ready", True), (2, "ready", False), (1, "ready", False)])
+        self.assertEqual(self.lake.post(f"{INDEXES}/swapped/rollback", {}).json["generation"], 2)
+        got = self.lake.post(f"{INDEXES}/swapped/search", {"text": "ward", "k": 100}).json
+        self.assertEqual((got["generation"], {r["metadata"]["trade"] for r in got["results"]}), (2, {"cook"}))
+        self.assertEqual(self.lake.post(f"{INDEXES}/swapped/promote", {"generation": 3}).json["generation"], 3)
+        for body, status, code in (({"generation": 9}, 404, "vectors.unknown_generation"), ({}, 400, "request.field_missing"),
+                                   ({"generation": 0}, 400, "vectors.generation")):
+            answer = self.lake.post(f"{INDEXES}/swapped/promote", body)
+            self.assertEqual((answer.status, answer.json["code"]), (status, code))
+        actions = [e["action"] for e in self.lake.get("/v1/journal?entity=swapped").json["events"]]
+        self.assertEqual(actions.count("generation.promoted"), 3)
+        self.assertIn("generation.rolled_back", actions)
+
+    def test_a_thousand_swaps_under_load_fail_and_mix_nothing(self):
+        self.create("hot")
+        self.build("hot", where="trade = 'cook'")
+        self.build("hot", where="trade = 'nurse'")
+        trades, failures, counts, stop = {2: {"cook"}, 3: {"nurse"}}, [], {2: 0, 3: 0}, threading.Event()
+
+        def read():
+            while not stop.is_set():
+                answer = self.lake.post(f"{INDEXES}/hot/search", {"text": "kitchen ward", "k": 10})
+                if answer.status != 200:
+                    failures.append(answer)
+                    return
+                got = answer.json
+                counts[got["generation"]] += 1
+                if len(got["results"]) != 10 or {r["metadata"]["trade"] for r in got["results"]} != trades[got["generation"]]:
+                    failures.append(got)
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for t in readers:
+            t.start()
+        for i in range(500):
+            for generation in (2, 3):
+                answer = self.lake.post(f"{INDEXES}/hot/promote", {"generation": generation})
+                self.assertEqual((answer.status, answer.json.get("generation")), (200, generation), answer)
+        stop.set()
+        for t in readers:
+            t.join()
+        self.assertEqual(failures[:2], [])
+        self.assertTrue(counts[2] > 0 and counts[3] > 0, counts)
+
+    def test_one_index_is_merged_into_another(self):
+        for name in ("from_here", "to_here"):
+            self.lake.post(INDEXES, {"name": name, "dimension": 2, "metric": "l2"})
+        self.lake.post(f"{INDEXES}/from_here/items", {"items": [{"id": f"f{i}", "vector": [i, 0], "metadata": {"i": i}} for i in range(2500)]})
+        self.lake.post(f"{INDEXES}/to_here/items", {"items": [{"id": "f0", "vector": [9, 9]}, {"id": "t", "vector": [0, 1]}]})
+        answer = self.lake.post(f"{INDEXES}/to_here/merge", {"source": "from_here", "clear_source": True})
+        self.assertEqual((answer.status, answer.json["merged"]), (200, 2500), answer)
+        self.assertEqual(self.lake.get(f"{INDEXES}/to_here").json["length"], 2501)
+        self.assertEqual(self.lake.get(f"{INDEXES}/from_here").json["length"], 0)
+        self.assertEqual(self.lake.get(f"{INDEXES}/to_here/items/f0").json["vector"], [0, 0])
+        self.create("other_size")
+        answer = self.lake.post(f"{INDEXES}/to_here/merge", {"source": "other_size"})
+        self.assertEqual((answer.status, answer.json["code"]), (409, "vectors.dimension_differs"))
+
+    def test_a_build_that_cannot_work_is_refused_at_once(self):
+        self.create("refused")
+        good = {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]}
+        for change, status, code in (({"dataset": "nowhere"}, 404, "sql.unknown_dataset"), ({"id_column": "x"}, 400, "vectors.source"),
+                                     ({"text_columns": ["x"]}, 400, "vectors.source"), ({"text_columns": []}, 400, "vectors.source"),
+                                     ({"model": "no-such"}, 404, "bridge.unknown_model"), ({"chunk": {"size": 1}}, 400, "vectors.source"),
+                                     ({"where": "nope = 1"}, 400, None), ({"more": 1}, 400, "request.field_unknown")):
+            answer = self.lake.post(f"{INDEXES}/refused/build", {**good, **change})
+            self.assertEqual(answer.status, status, (change, answer))
+            if code:
+                self.assertEqual(answer.json["code"], code)
+        self.assertEqual(len(self.lake.get(f"{INDEXES}/refused/generations").json["generations"]), 1)
+        answer = self.lake.post(f"{INDEXES}/refused/refresh", {})
+        self.assertEqual((answer.status, answer.json["code"]), (409, "vectors.no_source"))
+
+    def test_jobs_are_listed_and_finished_ones_cannot_be_cancelled(self):
+        self.create("jobs")
+        job = self.build("jobs", where="trade = 'cook'")
+        listed = self.lake.get("/v1/jobs?limit=1").json
+        self.assertEqual(listed["jobs"][0]["id"], job["id"])
+        self.assertEqual((job["kind"], job["subject"], job["service"]), ("index.build", "jobs", "vectord"))
+        self.assertEqual(self.lake.get("/v1/jobs/" + "0" * 8).status, 404)
+        answer = self.lake.request("DELETE", f"/v1/jobs/{job['id']}")
+        self.assertEqual((answer.status, answer.json["code"]), (409, "jobs.finished"))
+
+
+class Killed(unittest.TestCase):
+    def test_a_job_whose_process_was_killed_has_failed_and_nothing_acknowledged_is_lost(self):
+        with Lake() as lake:
+            lake.ingest("notes", notes(60), format="csv")
+            lake.post(INDEXES, {"name": "killed", "dimension": 512, "metric": "cosine", "model": "hash-512"})
+            lake.post(f"{INDEXES}/killed/items", {"items": [{"id": "safe", "text": "kitchen oven"}]})
+            lake.restart(faults="vectors.build_amid=kill")
+            body = {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]}
+            answer = lake.post(f"{INDEXES}/killed/build", body)
+            self.assertEqual(answer.status, 202, answer)
+            victim = lake.processes["lakehouse" if lake.kind == "one" else "vectord"]
+            wait_until(lambda: not victim.is_running(), what="the kill")
+            lake.kill()
+            lake.start(faults="none=error")
+            job = lake.get("/v1/jobs/" + answer.json["job_id"]).json
+            self.assertEqual((job["state"], job["error"]["code"]), ("failed", "job.interrupted"))
+            got = lake.post(f"{INDEXES}/killed/search", {"text": "kitchen oven", "k": 5}).json
+            self.assertEqual((got["generation"], [r["id"] for r in got["results"]]), (1, ["safe"]))
+            answer = lake.post(f"{INDEXES}/killed/build", body)
+            wait_until(lambda: lake.get("/v1/jobs/" + answer.json["job_id"]).json["state"] == "succeeded", what="the build")
+            states = [g["state"] for g in lake.get(f"{INDEXES}/killed/generations").json["generations"]]
+            self.assertEqual(states, ["ready", "ready"])
+
+
+if __name__ == "__main__":
+    unittest.main()
