@@ -1,8 +1,13 @@
 /* DELETE of an object, and of many in one request. */
-#include "base/log.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include "base/alloc.h"
+#include "base/thread.h"
 #include "services/storaged/s3.h"
 
 #define OBJECTS_MAX 1000 /* of one request, as in S3 */
+#define HANDS_MAX 7      /* threads beside the worker's */
+#define ITEMS_PER_HAND 8
 
 static lh_status
 removed_event(struct s3_request *r, lh_str key, const struct lh_object_info *old,
@@ -106,15 +111,97 @@ batch_element(void *self, int depth, lh_str name, lh_str text, struct lh_error *
     return LH_OK;
 }
 
+/* ---- by several hands ---- */
+
+struct outcome {
+    bool is_deleted;
+    const char *code; /* of S3, when it failed */
+    char *message;
+};
+
+/* One request's batch. Each removal waits for the disk twice, and those of several threads share
+ * what the journal writes; so a large batch is dealt out. */
+struct crew {
+    struct s3_request *r;
+    const struct batch *batch;
+    struct outcome *outcomes;
+    atomic_size_t next;
+};
+
 static lh_status
 doomed_remove(struct s3_request *r, const struct doomed *d, struct lh_error *err)
 {
-    LH_TRY(lh_call_check(r->call, err));
     if (d->version.len > 0 && !lh_str_eq(d->version, LH_STR("null")))
         return lh_fail(err, LH_NOT_FOUND, "s3.NoSuchVersion",
                        "the objects of this door have no versions");
     return door_object_remove(r, d->key, d->etag, err);
 }
+
+/* Each fails for itself; the failures of the bucket among them are told to the journal, since the
+ * answer as a whole is a success. */
+static void
+item_run(struct crew *crew, struct s3_request *r, size_t i)
+{
+    struct outcome *o = &crew->outcomes[i];
+    LH_AUTO_ERROR(err);
+    int http;
+
+    /* Whoever asked has gone, or not: that is the request's to say. */
+    if (lh_call_check(crew->r->call, &err) == LH_OK &&
+        doomed_remove(r, &crew->batch->items[i], &err) == LH_OK) {
+        o->is_deleted = true;
+        return;
+    }
+    storage_failure_report(r->door->storage, r->call, r->req, &err);
+    o->code = door_error_code(&err, &http);
+    o->message = lh_strdup(err.text);
+}
+
+static void
+items_run(struct crew *crew, struct s3_request *r)
+{
+    size_t i;
+
+    while ((i = atomic_fetch_add(&crew->next, 1)) < crew->batch->count)
+        item_run(crew, r, i);
+}
+
+/* A call belongs to one thread: each hand has its own, on behalf of the same principal. */
+static void *
+hand_run(void *self)
+{
+    struct crew *crew = self;
+    const struct lh_call *from = crew->r->call;
+    struct s3_request r = *crew->r;
+    struct lh_call call;
+
+    lh_call_init(&call);
+    call.principal = from->principal;
+    call.trace = from->trace;
+    call.deadline_ms = from->deadline_ms;
+    call.source = from->source;
+    r.call = &call;
+    items_run(crew, &r);
+    lh_call_fini(&call);
+    return NULL;
+}
+
+static void
+crew_run(struct crew *crew)
+{
+    size_t wanted = crew->batch->count / ITEMS_PER_HAND, started = 0;
+    pthread_t hands[HANDS_MAX];
+
+    wanted = wanted < HANDS_MAX ? wanted : HANDS_MAX;
+    while (started < wanted &&
+           lh_thread_start(&hands[started], "s3-delete", hand_run, crew, NULL) == LH_OK)
+        started++;
+    items_run(crew, crew->r);
+    for (size_t i = 0; i < started; i++)
+        lh_thread_join(hands[i]);
+}
+
+/* ---- the answer ---- */
 
 static void
 deleted_put(struct lh_buf *out, lh_str key)
@@ -125,31 +212,30 @@ deleted_put(struct lh_buf *out, lh_str key)
 }
 
 static void
-error_put(struct lh_buf *out, lh_str key, const struct lh_error *err)
+error_put(struct lh_buf *out, lh_str key, const struct outcome *o)
 {
-    int http;
-
     lh_buf_add_cstr(out, "<Error>");
     door_xml_put(out, "Key", key);
-    door_xml_put_cstr(out, "Code", door_error_code(err, &http));
-    door_xml_put_cstr(out, "Message", err->text);
+    door_xml_put_cstr(out, "Code", o->code);
+    door_xml_put_cstr(out, "Message", o->message);
     lh_buf_add_cstr(out, "</Error>");
 }
 
-/* Each fails for itself; the failures of the bucket among them are told to the journal, since the
- * answer as a whole is a success. */
 static void
 batch_run(struct s3_request *r, const struct batch *b, struct lh_buf *out)
 {
-    for (size_t i = 0; i < b->count; i++) {
-        LH_AUTO_ERROR(err);
+    struct crew crew = {.r = r, .batch = b};
 
-        if (doomed_remove(r, &b->items[i], &err) != LH_OK) {
-            storage_failure_report(r->door->storage, r->call, r->req, &err);
-            error_put(out, b->items[i].key, &err);
-        } else if (!b->is_quiet) {
+    crew.outcomes = lh_arena_array(&r->call->arena, b->count + 1, sizeof(crew.outcomes[0]));
+    crew_run(&crew);
+    for (size_t i = 0; i < b->count; i++) {
+        struct outcome *o = &crew.outcomes[i];
+
+        if (!o->is_deleted)
+            error_put(out, b->items[i].key, o);
+        else if (!b->is_quiet)
             deleted_put(out, b->items[i].key);
-        }
+        free(o->message);
     }
 }
 
