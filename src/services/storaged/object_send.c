@@ -28,19 +28,21 @@ send_by_reading(struct lh_call *call, const struct storage_sending *s, struct lh
 }
 
 lh_status
-storage_object_send(const struct storage *storage, struct lh_call *call,
-                    const struct storage_sending *s, struct lh_response *res, struct lh_error *err)
+storage_object_send(const struct storage *s, struct lh_call *call,
+                    const struct storage_sending *sending, struct lh_response *res,
+                    struct lh_error *err)
 {
+    struct lh_reader_at *r = sending->reader;
+    uint64_t from = sending->from, length = sending->length;
     LH_AUTO_FD fd = -1;
     int given;
 
-    if (s->length <= storage->prove_first_max ||
-        lh_reader_at_is_proven(s->reader, s->from, s->length))
-        LH_TRY(lh_reader_at_file(s->reader, call, s->from, s->length, &fd, err));
+    if (length <= s->prove_first_max || lh_reader_at_is_proven(r, from, length))
+        LH_TRY(lh_reader_at_file(r, call, from, length, &fd, err));
     if (fd < 0)
-        return send_by_reading(call, s, res, err);
-    LH_TRY(s->begin(s->self, res, err));
+        return send_by_reading(call, sending, res, err);
+    LH_TRY(sending->begin(sending->self, res, err));
     given = fd;
     fd = -1;
-    return lh_response_send_file(res, given, s->from, s->length, err);
+    return lh_response_send_file(res, given, from, length, err);
 }

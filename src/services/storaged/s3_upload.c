@@ -120,6 +120,7 @@ door_upload_find(struct s3_request *r, struct s3_upload_info *out, struct lh_err
 {
     lh_str id = door_request_query(r, "uploadId");
 
+    *out = (struct s3_upload_info){0};
     LH_TRY(door_upload_info_load(r->b, r->call, id, out, err));
     return lh_str_eq(out->key, r->key) ? LH_OK : fail_no_upload(id, err);
 }

@@ -260,7 +260,7 @@ close_tag(struct xml *x, struct lh_error *err)
 static lh_status
 cdata_take(struct xml *x, struct lh_error *err)
 {
-    lh_str text;
+    lh_str text = LH_STR("");
 
     LH_TRY(until(x, LH_STR("]]>"), &text, err));
     lh_buf_add_str(&x->text, text);
