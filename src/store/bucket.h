@@ -13,12 +13,15 @@
  *              against the blocks it touches and fails with CORRUPT "store.checksum" rather than
  *              return bytes that were not written. Blocks that were proven once while a file stays
  *              as it is (device, inode, size, change time) are not proven again.
- * Fails        UNSUPPORTED "store.conditions_ignored"; NOT_FOUND "store.no_object" |
- * "store.no_bucket"; CONFLICT "store.precondition" | "store.key_is_prefix"; TOO_BIG
- * "store.object_too_big"; NO_SPACE "store.no_space"; DENIED "store.read_only" | "store.symlink";
- * BUSY "store.too_many_puts"; CORRUPT; UNAVAILABLE; IO. Failures of the bucket itself carry its
- * name and the key as extra members "bucket" and "object". Threads      a bucket and a reader may
- * be used by all threads, an upload by one at a time.
+ * Fails        NOT_FOUND "store.no_object" | "store.no_bucket"; CONFLICT "store.precondition" |
+ *              "store.key_is_prefix" | "store.object_changed"; TOO_BIG "store.object_too_big";
+ *              NO_SPACE "store.no_space"; DENIED "store.read_only" | "store.symlink"; BUSY
+ *              "store.too_many_puts"; UNSUPPORTED "store.conditions_ignored"; CORRUPT; UNAVAILABLE,
+ *              "store.outcome_unknown" when it cannot be told whether a put was made; IO. Failures
+ *              of the bucket itself carry its name and the key as extra members "bucket" and
+ *              "object".
+ * Elsewhere    what a bucket in S3 promises less or differently stands in store/s3.h.
+ * Threads      a bucket and a reader may be used by all threads, an upload by one at a time.
  */
 #ifndef LH_STORE_BUCKET_H
 #define LH_STORE_BUCKET_H

@@ -20,11 +20,11 @@
  *
  * An answer that got lost is found out: every put carries an id (x-amz-meta-lakehouse-put), and the
  * object is asked for whose it is. Where even that cannot tell (a condition on an ETag, and a third
- * one's object in its place) the failure is UNAVAILABLE "s3.outcome_unknown".
+ * one's object in its place) the failure is UNAVAILABLE "store.outcome_unknown".
  *
  * Fails    beside what bucket.h says: UNAVAILABLE "s3.no_such_bucket" | "s3.credentials" |
  *          "s3.access_denied" | "s3.expired_token" | "s3.clock_skew" | "s3.wrong_region" |
- *          "s3.unavailable" | "s3.outcome_unknown" | "net.…"; BUSY "s3.slow_down"; NO_SPACE
+ *          "s3.unavailable" | "store.outcome_unknown" | "net.…"; BUSY "s3.slow_down"; NO_SPACE
  *          "store.no_space"; CORRUPT "s3.xml" | "store.checksum"; UNSUPPORTED
  *          "s3.not_implemented"; IO "s3.refused" for what has no better name. Reasons follow from
  *          the <Code> of the store and the status, never from a message.

@@ -86,7 +86,7 @@ look(const struct s3_put *p, struct found *f, struct lh_error *err)
 static lh_status
 fail_unknown(const struct s3_put *p, const struct lh_error *why, struct lh_error *err)
 {
-    (void)lh_fail(err, LH_UNAVAILABLE, "s3.outcome_unknown",
+    (void)lh_fail(err, LH_UNAVAILABLE, "store.outcome_unknown",
                   "whether object '%.*s' was put into bucket '%s' cannot be told: %.200s",
                   LH_FMT(lh_str_fit(p->key, 200)), p->bucket->base.name, why->text);
     bucket_error_subject(&p->bucket->base, p->key, err);

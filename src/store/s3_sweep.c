@@ -154,7 +154,7 @@ try_complete(struct s3_bucket *b, struct lh_call *call, lh_str key, bool *is_abl
     if (status == LH_OK || status == LH_UNSUPPORTED || status == LH_IO || *is_able)
         return LH_OK;
     if (status == LH_CONFLICT)
-        return lh_fail(err, LH_UNAVAILABLE, "s3.outcome_unknown",
+        return lh_fail(err, LH_UNAVAILABLE, "store.outcome_unknown",
                        "bucket '%s': whether uploads in parts take conditions could not be found "
                        "out",
                        b->base.name);

@@ -9,6 +9,7 @@ All of it lives in a temporary folder and listens on loopback only; no part of t
 nothing of systemd is needed. Runs as root or as any user. `python3 tests/harness/ceph.py` starts one and waits for Ctrl-C.
 """
 
+import atexit
 import hashlib
 import hmac
 import http.client
@@ -254,6 +255,19 @@ class Ceph:
         status, _, body = self.request("PUT", f"/{name}", keys=keys)
         assert status == 200, (status, body)
         return name
+
+
+_shared = None
+
+
+def shared():
+    """One Ceph for all tests of a run: started when it is first asked for, stopped when the run ends."""
+    global _shared
+    if _shared is None:
+        _shared = Ceph()
+        _shared.start()
+        atexit.register(_shared.stop)
+    return _shared
 
 
 def sign(key, text):
