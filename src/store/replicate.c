@@ -161,9 +161,11 @@ static lh_status
 checkpoint(struct pass *p, struct lh_error *err)
 {
     int64_t now = lh_time_mono_ms();
+    uint64_t save_every = p->run->options->save_every;
 
+    save_every = save_every > 0 ? save_every : CHECKPOINT_BYTES;
     if (!p->new.is_changed || p->vanished > VANISHED_MAX ||
-        (p->bytes_unsaved < CHECKPOINT_BYTES && now - p->saved_ms < CHECKPOINT_MS))
+        (p->bytes_unsaved < save_every && now - p->saved_ms < CHECKPOINT_MS))
         return LH_OK;
     p->bytes_unsaved = 0;
     p->saved_ms = now;

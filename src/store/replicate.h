@@ -28,9 +28,10 @@ struct lh_replicate_totals {
 };
 
 struct lh_replicate_options {
-    lh_str to;          /* "": the rescue bucket */
-    bool may_lose_most; /* a bucket that lost most of its objects is believed */
-    int64_t grace_us;   /* negative: store.replicate_grace */
+    lh_str to;           /* "": the rescue bucket */
+    bool may_lose_most;  /* a bucket that lost most of its objects is believed */
+    uint64_t save_every; /* bytes copied until the list is put in between; 0: 256 MiB */
+    int64_t grace_us;    /* negative: store.replicate_grace */
     void (*progress)(void *self, const struct lh_replicate_totals *so_far); /* may be NULL */
     void *self;
 };

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "store/fixture.h"
 #include "store/replica.h"
+#include "store/replicate_parts.h"
 
 /* ---- a lake with a rescue bucket ---- */
 
@@ -304,6 +305,54 @@ who_is_canceled_stops_and_goes_on_later(void **state)
 }
 
 static void
+cancel_when_something_is_copied(void *self, const struct lh_replicate_totals *so_far)
+{
+    struct lake *l = self;
+
+    if (so_far->copied > 1000)
+        atomic_store(&l->call.is_canceled, true);
+}
+
+static void
+the_list_is_saved_on_the_way_so_that_a_broken_run_is_gone_on_with(void **state)
+{
+    struct lake *l = *state;
+    struct lh_replicate_totals t;
+    const struct lh_replicate_options o = {
+        .grace_us = -1, .save_every = 1, .progress = cancel_when_something_is_copied, .self = l};
+
+    for (int i = 0; i < 2500; i++) {
+        char key[40];
+        (void)snprintf(key, sizeof(key), "u/%05d", i);
+        put(l, l->primary, key, key);
+    }
+    must_fail(lh_store_replicate(l->store, &l->call, &o, &t, &err), LH_CANCELED, "call.canceled");
+    atomic_store(&l->call.is_canceled, false);
+    t = replicate(l);
+    assert_true(t.unchanged >= 1000);
+    assert_int_equal(t.unchanged + t.copied, 2500);
+    t = replicate(l);
+    assert_int_equal(t.unchanged, 2500);
+}
+
+static void
+copies_keep_to_the_pace(void **state)
+{
+    struct lake *l = *state;
+    struct replicate_pace pace;
+    int64_t began_ns = lh_time_mono_ns();
+
+    replicate_pace_init(&pace, 200 << 10);
+    for (int i = 0; i < 3; i++)
+        must(replicate_pace_wait(&pace, &l->call, 20 << 10, &err));
+    assert_true(lh_time_mono_ns() - began_ns >= 190000000);
+    atomic_store(&l->call.is_canceled, true);
+    must_fail(replicate_pace_wait(&pace, &l->call, 200 << 10, &err), LH_CANCELED, "call.canceled");
+    atomic_store(&l->call.is_canceled, false);
+    replicate_pace_fini(&pace);
+}
+
+static void
 only_a_rescue_bucket_is_filled(void **state)
 {
     struct lake *l = *state;
@@ -333,6 +382,8 @@ main(void)
         lake_test(who_is_at_work_is_left_out),
         lake_test(what_was_copied_but_not_listed_is_not_copied_again),
         lake_test(who_is_canceled_stops_and_goes_on_later),
+        lake_test(the_list_is_saved_on_the_way_so_that_a_broken_run_is_gone_on_with),
+        lake_test(copies_keep_to_the_pace),
         lake_test(only_a_rescue_bucket_is_filled),
     };
 

@@ -135,6 +135,27 @@ class Buckets(StorageCase):
         names = [b["name"] for b in self.lake.get("/v1/storage/buckets").json["buckets"]]
         self.assertEqual(names, ["primary"])
 
+    def test_a_bucket_in_use_stays_and_one_removed_by_force_comes_back(self):
+        root = self.lake.path("used")
+        bucket = {"name": "used", "backend": "local", "root": root}
+        self.assertEqual(self.lake.post("/v1/storage/buckets", bucket).status, 201)
+        self.lake.ingest("here", b"a\n1\n")
+        self.lake.ingest("there", b"a\n2\n", headers={"X-Lakehouse-Bucket": "used"})
+        refused = self.lake.request("DELETE", "/v1/storage/buckets/used")
+        self.assertEqual((refused.status, refused.json["code"], refused.json["datasets"]), (409, "store.bucket_in_use", ["there"]))
+        self.assertEqual(self.lake.request("DELETE", "/v1/storage/buckets/used?force=true").status, 204)
+        gone = wait_until(lambda: (a := self.lake.post("/v1/sql", {"sql": "SELECT * FROM there"})).status != 200 and a,
+                          what="every process to have forgotten the bucket")
+        self.assertEqual((gone.status, gone.json["code"]), (404, "store.no_bucket"), gone)
+        self.assertEqual(self.lake.rows("SELECT * FROM here"), [[1]])
+        refused = wait_until(lambda: (a := self.lake.post("/v1/ingest?dataset=x&allow_duplicate=true&mode=append", b"a\n1\n",
+                                                          headers={"X-Lakehouse-Bucket": "used", "Content-Type": "text/csv"})).status not in (200, 201) and a,
+                             what="every process to have forgotten the bucket")
+        self.assertEqual((refused.status, refused.json["code"]), (404, "store.no_bucket"))
+        self.assertEqual(self.lake.post("/v1/storage/buckets", bucket).status, 201)
+        self.assertEqual(self.lake.rows("SELECT * FROM there JOIN here ON true"), [[2, 1]])
+        self.assertEqual(self.lake.request("DELETE", "/v1/storage/buckets/used?force=true").status, 204)
+
     def test_health_is_proven(self):
         body = self.lake.get("/v1/storage/health").json
         primary = next(b for b in body["buckets"] if b["name"] == "primary")

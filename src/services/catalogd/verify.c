@@ -27,6 +27,7 @@ struct verify {
     struct seen seen;
     char dataset[64]; /* of the manifest before */
     uint64_t version;
+    lh_str key; /* of the manifest that is looked at */
 };
 
 /* ---- a set ---- */
@@ -200,6 +201,14 @@ footer_compare(struct verify *v, const struct lh_snapshot *s, const struct lh_ca
     return status;
 }
 
+static bool
+is_collected(struct verify *v)
+{
+    struct lh_object_info info;
+
+    return lh_object_head(v->c->bucket, v->call, v->key, &info, NULL) == LH_NOT_FOUND;
+}
+
 static lh_status
 object_look(struct verify *v, const struct lh_snapshot *s, const struct lh_catalog_file *f,
             struct lh_error *err)
@@ -211,6 +220,8 @@ object_look(struct verify *v, const struct lh_snapshot *s, const struct lh_catal
 
     if (status == LH_OK)
         status = lh_object_head(b, v->call, lh_str_of(f->key), &info, &why);
+    if (status == LH_NOT_FOUND && is_collected(v))
+        return LH_OK; /* with its version, since that was read */
     if (status != LH_OK)
         return tell_failure(v, f->bucket, lh_str_of(f->key), "object",
                             "the object that a manifest names", &why, err);
@@ -308,6 +319,7 @@ manifest_visit(void *self, const struct lh_object_entry *e, struct lh_error *err
     const char *bucket = lh_bucket_name(v->c->bucket);
     lh_status status;
 
+    v->key = key;
     if (!catalog_manifest_key_parse(key, &dataset, &version))
         return tell(v, bucket, key, "key", "the key of a manifest", "another object", err);
     LH_TRY(history_look(v, key, dataset, version, err));
