@@ -119,11 +119,16 @@ class Rescue(unittest.TestCase):
         join = "SELECT name, job FROM people JOIN jobs USING (id) ORDER BY id"
         want = [["Ann", "Pilot"], ["Bob", "Baker"]]
         self.assertEqual(self.lake.rows(join), want)
+        key = "/v1/storage/buckets/second/objects/some/key"
+        tag = self.lake.request("PUT", key, b"value").headers["etag"]
         replicate(self.lake)
         shutil.rmtree(os.path.join(self.lake.data, "buckets", "second"))
         answer = self.lake.sql(join)
         self.assertEqual((answer["rows"], answer["rescue_used"]), (want, "spare"))
         self.assertEqual(self.lake.sql("SELECT count(*) FROM people")["rows"], [[2]])
+        for method, body in (("GET", b"value"), ("HEAD", b"")):
+            got = self.lake.request(method, key)
+            self.assertEqual((got.status, got.body, got.headers["etag"], got.headers[USED]), (200, body, tag, "spare"))
         put = self.lake.request("PUT", "/v1/storage/buckets/second/objects/k", b"1")
         self.assertEqual((put.status, put.json["code"]), (503, "store.bucket_gone"))
         self.assertIn(self.lake.request("PUT", PRIMARY + "k", b"1").status, (200, 201))

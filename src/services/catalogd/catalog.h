@@ -34,6 +34,7 @@ struct catalog {
     struct catalog_distincts *distincts;
     atomic_bool is_loaded; /* the bucket was listed whole at least once */
     struct catalog_keeper *keeper;
+    atomic_bool is_verifying; /* one at a time */
     struct catalog_upkeep *upkeep;
 };
 

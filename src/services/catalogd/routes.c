@@ -282,22 +282,35 @@ verify_read(const struct lh_call *call, const struct lh_request *req, bool *is_d
 }
 
 static lh_status
-verify_run(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
-           struct lh_error *err)
+verify_and_answer(struct catalog *c, struct lh_call *call, const struct lh_request *req,
+                  bool is_deep, struct lh_response *res, struct lh_error *err)
 {
     struct lh_report report;
     LH_AUTO_ERROR(why);
+    lh_status status = lh_report_begin(&report, req, res, err);
+
+    if (status == LH_OK) {
+        lh_status verified = catalog_verify(c, call, is_deep, &report, &why);
+        status = lh_report_end(&report, verified, &why, err);
+    }
+    lh_report_fini(&report);
+    return status;
+}
+
+static lh_status
+verify_run(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+           struct lh_error *err)
+{
+    struct catalog *c = self;
     bool is_deep = false;
     lh_status status;
 
     LH_TRY(verify_read(call, req, &is_deep, err));
-    LH_TRY(catalog_ready_check(self, err));
-    status = lh_report_begin(&report, req, res, err);
-    if (status == LH_OK) {
-        lh_status verified = catalog_verify(self, call, is_deep, &report, &why);
-        status = lh_report_end(&report, verified, &why, err);
-    }
-    lh_report_fini(&report);
+    LH_TRY(catalog_ready_check(c, err));
+    if (atomic_exchange(&c->is_verifying, true))
+        return lh_fail(err, LH_BUSY, "catalog.verifying", "a verification is running already");
+    status = verify_and_answer(c, call, req, is_deep, res, err);
+    atomic_store(&c->is_verifying, false);
     return status;
 }
 

@@ -24,7 +24,7 @@ struct storage {
         int64_t probed_ms; /* 0: never */
         char *answer;      /* JSON text */
     } health;
-    atomic_bool is_replicating;
+    atomic_bool is_replicating, is_verifying; /* one at a time */
 };
 
 extern const struct lh_route storage_routes[];
