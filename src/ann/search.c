@@ -23,7 +23,7 @@
 #define WALK_MIN 2048      /* comparisons that it may make beyond those of the exact plan */
 #define FLOATS_AHEAD 3     /* rows of floats asked for before their turn */
 #define FINE_MORE 16       /* candidates that get 8 bits, beyond 2 k and an eighth of ef */
-#define RERANK_MORE 4      /* candidates that get floats, beyond k and an eighth of k */
+#define RERANK_MORE 4 /* candidates that get floats, beyond k, an eighth of k and a 32nd of ef */
 
 struct search {
     struct ann_walk walk;
@@ -271,7 +271,7 @@ rerank(struct search *s, struct lh_ann_hit *hits)
     size_t k = s->query->k;
 
     rerank_fine(s);
-    rerank_floats(s, k + k / 8 + RERANK_MORE);
+    rerank_floats(s, k + k / 8 + s->ef / 32 + RERANK_MORE);
     return hits_write(s, hits);
 }
 
