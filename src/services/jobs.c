@@ -198,7 +198,7 @@ owner_lock(struct lh_jobs *j, struct lh_error *err)
     lh_uuid_format(lh_uuid_v4(), j->owner);
     j->lock_path = owner_path(j, j->owner);
     LH_TRY(lh_dir_make(folder, 0700, err));
-    j->lock_fd = open(j->lock_path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    j->lock_fd = open(j->lock_path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
     if (j->lock_fd < 0 || flock(j->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return lh_fail_errno(err, errno, "locking %s", j->lock_path);
     return LH_OK;
@@ -217,7 +217,7 @@ owner_is_dead(const struct lh_jobs *j, const struct record *r)
     if (!lh_uuid_parse(lh_str_of(r->owner), &id))
         return true;
     path = owner_path(j, r->owner);
-    fd = open(path, O_RDWR | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return lh_time_now_us() - r->updated_us > (int64_t)LEASE_MS * 1000;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
