@@ -4,6 +4,7 @@
 #include "services/queryd/answer.h"
 #include "services/queryd/hot.h"
 #include "services/queryd/running.h"
+#include "services/queryd/searches.h"
 #include "services/queryd/tables.h"
 
 /* ---- request ---- */
@@ -78,6 +79,7 @@ struct query {
     struct query_entry entry;
     struct lh_engine *engine;
     struct lh_statement *statement;
+    struct lh_search_provider searches;
     struct query_tables tables;
     struct query_answer answer;
     struct lh_statement_outcome outcome;
@@ -222,6 +224,8 @@ steps_run(struct query *x, struct lh_response *res, struct lh_error *err)
     lh_response_header(res, "X-Lakehouse-Query-Id", lh_str_of(x->entry.id));
     LH_TRY(lh_env_query_engine(x->q->env, &x->engine, err));
     LH_TRY(lh_statement_parse(x->engine, x->call, x->request->sql, &x->statement, err));
+    x->searches = query_search_provider(x->q);
+    lh_statement_searches_set(x->statement, &x->searches);
     LH_TRY(statement_bind(x, err));
     return statement_answer(x, res, err);
 }
