@@ -22,15 +22,11 @@ unbuilt_handle(void *gateway, struct lh_call *call, struct lh_request *req, stru
     }
 
 const struct lh_route gateway_unbuilt_routes[] = {
-    UNBUILT(LH_POST, "/v1/search"),
-    UNBUILT(LH_POST, "/v1/rag"),
     UNBUILT(LH_GET, "/v1/profiles"),
     UNBUILT(LH_POST, "/v1/profiles"),
     UNBUILT(LH_GET, "/v1/profiles/{id}"),
     UNBUILT(LH_PUT, "/v1/profiles/{id}"),
     UNBUILT(LH_DELETE, "/v1/profiles/{id}"),
     UNBUILT(LH_POST, "/v1/profiles/{id}/activate"),
-    UNBUILT(LH_GET, "/v1/playbooks"),
-    UNBUILT(LH_POST, "/v1/playbooks"),
     {0},
 };

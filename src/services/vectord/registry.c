@@ -312,6 +312,19 @@ vector_known(struct vectord *v, struct lh_call *call, lh_str name, struct vector
     return status;
 }
 
+lh_status
+vector_model_name(struct vectord *v, struct lh_call *call, lh_str name,
+                  char model[VECTOR_MODEL_MAX], struct lh_error *err)
+{
+    LH_AUTO(vector_definition) *d = NULL;
+    const struct vector_generation_spec *g;
+
+    LH_TRY(vector_known(v, call, name, &d, err));
+    g = vector_definition_find(d, d->current);
+    memcpy(model, g ? g->model : "", g ? sizeof(g->model) : 1);
+    return LH_OK;
+}
+
 /* ---- changes ---- */
 
 lh_status

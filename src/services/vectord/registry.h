@@ -29,6 +29,10 @@ vector_generation_get(struct vectord *v, struct lh_call *call, lh_str name, uint
 lh_status vector_known(struct vectord *v, struct lh_call *call, lh_str name,
                        struct vector_definition **out, struct lh_error *err);
 
+/* The model of the generation that answers now; "" when vectors come from outside. */
+lh_status vector_model_name(struct vectord *v, struct lh_call *call, lh_str name,
+                            char model[VECTOR_MODEL_MAX], struct lh_error *err);
+
 /* Takes over a definition that was just stored or read: opens what it says is current and swaps.
  * Takes `d`. */
 lh_status vector_registry_adopt(struct vectord *v, struct lh_call *call,

@@ -4,6 +4,8 @@
 #include "services/vectord/generations.h"
 #include "services/vectord/items.h"
 #include "services/vectord/openai.h"
+#include "services/vectord/playbook.h"
+#include "services/vectord/rag.h"
 #include "services/vectord/search.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
@@ -246,6 +248,66 @@ words_search(void *self, struct lh_call *call, struct lh_request *req, struct lh
     return lh_response_json(res, 200, &answer, err);
 }
 
+/* ---- questions ---- */
+
+static lh_status
+hybrid(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+       struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_hybrid_answer(self, call, body, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+rag(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+    struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_rag_answer(self, call, body, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+playbook_record(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_playbook_record(self, call, body, &answer, err));
+    return lh_response_json(res, 201, &answer, err);
+}
+
+static lh_status
+playbook_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(vector_playbook_read(self, call, lh_request_param(req, "id"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+playbook_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+                struct lh_error *err)
+{
+    LH_TRY(vector_playbook_retract(self, call, lh_request_param(req, "id"), err));
+    return lh_response_empty(res, 204, err);
+}
+
 #define INDEX "/v1/vectors/indexes/{name}"
 
 const struct lh_route vectord_routes[] = {
@@ -268,6 +330,11 @@ const struct lh_route vectord_routes[] = {
     {LH_POST, INDEX "/promote", promote, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
     {LH_POST, INDEX "/rollback", rollback, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
     {LH_POST, INDEX "/merge", merge, LH_ROUTE_WRITES | LH_ROUTE_LONG, DEFINITION_BODY_MAX},
+    {LH_POST, "/v1/search", hybrid, 0, SEARCH_BODY_MAX},
+    {LH_POST, "/v1/rag", rag, LH_ROUTE_LONG, SEARCH_BODY_MAX},
+    {LH_POST, "/v1/playbooks", playbook_record, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_GET, "/v1/playbooks/{id}", playbook_get, 0, 0},
+    {LH_DELETE, "/v1/playbooks/{id}", playbook_delete, LH_ROUTE_WRITES, 0},
     {LH_GET, "/v1/jobs", jobs_list, 0, 0},
     {LH_GET, "/v1/jobs/{id}", job_get, 0, 0},
     {LH_DELETE, "/v1/jobs/{id}", job_cancel, LH_ROUTE_WRITES, 0},

@@ -32,6 +32,14 @@ const struct lh_config_key vectord_config[] = {
      "Share of unknown words in new texts from which a refresh learns a model anew.", NULL, false},
     {"vectors.threads", LH_CONFIG_I64, "0", 0, 256,
      "Threads that build a graph; 0 for one per processor.", NULL, false},
+    {"rag.prompt_tokens", LH_CONFIG_I64, "3000", 100, 1000000,
+     "Tokens of passages and question that a model is given, at four bytes a token.", NULL, false},
+    {"rag.answer_tokens", LH_CONFIG_I64, "600", 1, 100000, "Tokens of a model's answer.", NULL,
+     false},
+    {"rag.cover_min", LH_CONFIG_F64, "0.5", 0, 1,
+     "Share of a question's words, by their rarity, that sentences must hold to be an answer when "
+     "no model makes one.",
+     NULL, false},
     {0},
 };
 
