@@ -610,6 +610,31 @@ class Crashes(unittest.TestCase):
             lake.remove()
 
 
+class LakeOnLake(unittest.TestCase):
+    """Two lakes whose only storage is a bucket behind the door of a third."""
+
+    def test_lakes_share_a_bucket_behind_the_door(self):
+        secrets = {k.replace("S3_DOOR", "BEHIND"): v for k, v in KEYS.items()}
+        with Lake(config=DOOR + 'foreign_buckets = ["theirs"]\n', env=KEYS) as host:
+            door = Door(host)
+            self.assertEqual(door.request("PUT", "/theirs", b"").status, 200)
+            config = ('[[bucket]]\nname = "primary"\nbackend = "s3"\nregion = "us-east-1"\nbucket = "theirs"\npath_style = true\n'
+                      f'credentials = "BEHIND"\nendpoint = "{door.url}"\n')
+            with Lake(config=config, env=secrets) as one, Lake(config=config, env=secrets) as other:
+                proven = one.get("/v1/storage/health").json["buckets"][0]["capabilities"]
+                self.assertTrue(all(proven.values()), proven)
+                one.ingest("people", b"id,name\n1,Ann\n2,Bob\n")
+                wait_until(lambda: other.get("/v1/catalog/datasets/people").status == 200, what="the other lake")
+                self.assertEqual(other.rows("SELECT name FROM people ORDER BY id"), [["Ann"], ["Bob"]])
+                other.ingest("people", b"id,name\n3,Cy\n", mode="append")
+                wait_until(lambda: one.value("SELECT count(*) FROM people") == 3, what="the appended row")
+                one.ingest("people", b"id,name\n4,Di\n", mode="append")
+                self.assertEqual(one.value("SELECT count(*) FROM people"), 4)
+            # Only there: what is the host's own stays closed, and so do the door's uploads.
+            self.assertEqual(error_of(door.request("PUT", "/primary/_catalog/x", b"x")), (403, "AccessDenied"))
+            self.assertEqual(error_of(door.request("PUT", "/theirs/_s3/x", b"x")), (403, "AccessDenied"))
+
+
 class Patience(unittest.TestCase):
     """Putting parts together may take longer than a client waits for a first byte."""
 

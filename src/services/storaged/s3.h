@@ -94,7 +94,7 @@ lh_status door_request_number(const struct s3_request *r, const char *name, int6
  * "s3.NotImplemented". */
 lh_status door_request_promises_check(const struct s3_request *r, struct lh_error *err);
 /* The key may be written, read. */
-lh_status door_key_check_write(lh_str key, struct lh_error *err);
+lh_status door_key_check_write(const struct s3_request *r, lh_str key, struct lh_error *err);
 lh_status door_key_check_read(lh_str key, struct lh_error *err);
 bool door_key_is_own(lh_str key);
 

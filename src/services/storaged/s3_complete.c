@@ -439,7 +439,7 @@ door_upload_complete(struct s3_request *r, struct lh_error *err)
     struct completion c = {.r = r, .said_ms = lh_time_mono_ms()};
     lh_status status;
 
-    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_key_check_write(r, r->key, err));
     door_body_sum_forget(&r->body);
     sum_open(&c);
     status = complete_or_done(&c, err);

@@ -40,7 +40,7 @@ door_object_remove(struct s3_request *r, lh_str key, lh_str if_match, struct lh_
     lh_status status;
     bool has_old;
 
-    LH_TRY(door_key_check_write(key, err));
+    LH_TRY(door_key_check_write(r, key, err));
     status = lh_object_head(r->b, r->call, key, &old, &why);
     has_old = status == LH_OK;
     if (has_old && if_match.ptr && !door_etag_meets(if_match, &old))

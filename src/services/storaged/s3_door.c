@@ -27,6 +27,10 @@ const struct lh_config_key storage_s3_config[] = {
      .def = "",
      .doc = "Host name under which buckets may stand in front: BUCKET.DOMAIN. Without it they "
             "stand in the path only."},
+    {.name = "s3_door.foreign_buckets",
+     .kind = LH_CONFIG_LIST,
+     .doc = "Buckets that are kept for another lake: there keys that begin with _ can be written "
+            "through the S3 door like any others."},
     {.name = "s3_door.requests_per_second",
      .kind = LH_CONFIG_I64,
      .def = "0",

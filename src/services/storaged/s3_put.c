@@ -88,7 +88,7 @@ door_object_put(struct s3_request *r, struct lh_error *err)
     struct lh_object_info info;
     struct s3_condition c;
 
-    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_key_check_write(r, r->key, err));
     LH_TRY(door_request_promises_check(r, err));
     LH_TRY(door_metadata_read(r, &metadata, err));
     LH_TRY(door_condition_read(r, &c, err));
@@ -254,7 +254,7 @@ door_object_copy(struct s3_request *r, struct lh_error *err)
     struct copying c = {0};
     lh_status status;
 
-    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_key_check_write(r, r->key, err));
     LH_TRY(door_request_promises_check(r, err));
     status = copy_run(r, &c, err);
     door_source_fini(&c.source);

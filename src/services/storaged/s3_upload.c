@@ -166,7 +166,7 @@ door_upload_create(struct s3_request *r, struct lh_error *err)
     char id[LH_UUID_TEXT];
     struct s3_upload_info u;
 
-    LH_TRY(door_key_check_write(r->key, err));
+    LH_TRY(door_key_check_write(r, r->key, err));
     LH_TRY(door_request_promises_check(r, err));
     LH_TRY(content_type_check(door_content_type(r), err));
     LH_TRY(drain(r, err));
