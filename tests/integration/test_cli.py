@@ -67,6 +67,18 @@ class Cli(unittest.TestCase):
         self.assertIn("version 3", out)
         out, _ = self.run_cli("versions", "my_people_1", where=where)
         self.assertEqual([r[0] for r in csv.reader(io.StringIO(out))][1:], ["3", "2", "1"])
+        out, _ = self.run_cli("delete-rows", "my_people_1", "--key", "pay", "--reason", "ticket 17", "20", "99.5", where=where)
+        self.assertEqual(out, "my_people_1: 1 rows deleted, 2 are left; version 4\n")
+        out, _ = self.run_cli("sql", "SELECT count(*) AS n FROM my_people_1", where=where)
+        self.assertEqual(out, "n\n2\n")
+        out, _ = self.run_cli("compact", "my_people_1", where=where)
+        self.assertIn("1 deleted rows left out", out)
+        out, err = self.run_cli("gc", "--older-than", "0", where=where)
+        self.assertIn("would go", err)
+        self.assertIn("_catalog/datasets/my_people_1/0000000004.parquet", out)
+        out, err = self.run_cli("gc", "--older-than", "0", "--remove", where=where)
+        self.assertIn("are gone", err)
+        self.run_cli("sql", "SELECT * FROM \"my_people_1@3\"", where=where, code=4)
         out, _ = self.run_cli("errors", where=where)
         self.assertTrue(out.startswith("time,service,code"))
         out, _ = self.run_cli("status", where=where)
@@ -104,7 +116,7 @@ class Cli(unittest.TestCase):
 
     def test_help_names_every_verb(self):
         out, _ = self.run_cli("--help", where=[])
-        for verb in ("serve", "ingest", "sql", "datasets", "describe", "versions", "rollback", "errors", "status", "config", "demo"):
+        for verb in ("serve", "ingest", "sql", "datasets", "describe", "versions", "rollback", "delete-rows", "compact", "gc", "errors", "status", "config", "demo"):
             self.assertIn(f"  {verb} ", out)
             if verb != "serve":
                 self.assertIn("usage:", self.run_cli(verb, "--help")[0])
