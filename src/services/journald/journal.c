@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "services/journald/archivist.h"
 #include "services/journald/event.h"
 
 #define EVENT_BYTES_MAX ((size_t)1 << 20)
@@ -17,6 +18,13 @@ const struct lh_config_key journal_config[] = {
      "How old a reader's view of what other processes wrote may be.", NULL, false},
     {"journal.failure_window", LH_CONFIG_DURATION, "1m", 1, 86400000,
      "How long equal failures are gathered into one row.", NULL, false},
+    {"journal.archive_interval", LH_CONFIG_DURATION, "1h", 0, 604800000,
+     "How often days of the logs that are long over are put together as Parquet; 0 never.", NULL,
+     false},
+    {"journal.archive_after", LH_CONFIG_DURATION, "7d", 86400000, INT64_C(3650) * 86400000,
+     "How long a day must be over before it is archived.", NULL, false},
+    {"journal.archive_grace", LH_CONFIG_DURATION, "1h", 0, 604800000,
+     "How long batches stay beside the archive that has their records.", NULL, false},
     {0},
 };
 
@@ -55,6 +63,7 @@ static struct journal_shelf *
 shelf_new(struct journal *j, const char *prefix, const struct journal_row_shape *shape)
 {
     return journal_shelf_new(&(struct journal_shelf_options){
+        .env = j->env,
         .bucket = lh_store_primary(j->env->store),
         .prefix = prefix,
         .shape = *shape,
@@ -73,7 +82,7 @@ journal_begin(struct journal *j, struct lh_error *err)
         j->error_log, lh_config_ms(j->env->config, "journal.failure_window"), &j->failures, err));
     j->events = shelf_new(j, "_journal/events/", &event_shape);
     j->errors = shelf_new(j, "_journal/errors/", &error_shape);
-    return LH_OK;
+    return journal_archivist_start(j, &j->archivist, err);
 }
 
 lh_status
@@ -98,6 +107,7 @@ journal_free(struct journal *j)
 {
     if (j == NULL)
         return;
+    journal_archivist_stop(j->archivist);
     journal_failures_free(j->failures);
     lh_append_log_free(j->error_log);
     lh_append_log_free(j->event_log);

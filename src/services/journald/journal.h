@@ -15,6 +15,7 @@ struct journal {
     struct lh_append_log *event_log, *error_log;
     struct journal_shelf *events, *errors;
     struct journal_failures *failures;
+    struct journal_archivist *archivist; /* NULL: switched off */
 };
 
 extern const struct lh_config_key journal_config[];

@@ -350,20 +350,33 @@ batch_decode(struct journal_shelf *s, const char *key, lh_str text)
     return b;
 }
 
-/* NULL in *out when the batch is broken or has just gone. */
+static struct batch *
+batch_keep(struct journal_shelf *s, const char *key, lh_str text)
+{
+    struct batch *b = batch_decode(s, key, text);
+
+    lh_cache_put(s->batches, lh_str_of(key), b, b->arena.used_bytes + sizeof(*b));
+    return b;
+}
+
+/* NULL in *out when the batch is broken or has just gone. `archive` may have it; it may be NULL. */
 static lh_status
-batch_load(struct journal_shelf *s, struct lh_call *call, const char *key, struct batch **out,
-           struct lh_error *err)
+batch_load(struct journal_shelf *s, struct lh_call *call, const char *key,
+           const struct journal_archive *archive, struct batch **out, struct lh_error *err)
 {
     LH_AUTO_CHARS whole = lh_asprintf("%s%s", s->prefix, key);
+    lh_str archived = archive ? journal_archive_find(archive, key) : LH_STR_NONE;
     LH_AUTO_BUF(text, BATCH_BYTES_MAX);
     LH_AUTO_ERROR(why);
-    struct batch *b;
     lh_status status;
 
     *out = lh_cache_find(s->batches, lh_str_of(key));
     if (*out != NULL)
         return LH_OK;
+    if (archived.ptr != NULL) {
+        *out = batch_keep(s, key, archived);
+        return LH_OK;
+    }
     status = lh_object_get(s->options.bucket, call, lh_str_of(whole), &text, NULL, &why);
     if (status == LH_NOT_FOUND)
         return LH_OK;
@@ -375,9 +388,7 @@ batch_load(struct journal_shelf *s, struct lh_call *call, const char *key, struc
         lh_error_copy(err, &why);
         return status;
     }
-    b = batch_decode(s, key, lh_buf_str(&text));
-    lh_cache_put(s->batches, lh_str_of(key), b, b->arena.used_bytes + sizeof(*b));
-    *out = b;
+    *out = batch_keep(s, key, lh_buf_str(&text));
     return LH_OK;
 }
 
@@ -420,7 +431,8 @@ batch_visit(struct walk *w, const char *key, const struct batch *b, struct lh_er
 }
 
 static lh_status
-keys_visit(struct walk *w, const struct keys *keys, struct lh_error *err)
+keys_visit(struct walk *w, const struct keys *keys, const struct journal_archive *archive,
+           struct lh_error *err)
 {
     for (size_t i = keys->count; i-- > 0 && !w->is_over;) {
         LH_AUTO(batch) *b = NULL;
@@ -430,35 +442,64 @@ keys_visit(struct walk *w, const struct keys *keys, struct lh_error *err)
             break;
         }
         LH_TRY(lh_call_check(w->call, err));
-        LH_TRY(batch_load(w->shelf, w->call, keys->items[i], &b, err));
+        LH_TRY(batch_load(w->shelf, w->call, keys->items[i], archive, &b, err));
         if (b != NULL)
             LH_TRY(batch_visit(w, keys->items[i], b, err));
     }
     return LH_OK;
 }
 
+static void
+archive_broken(void *self, const char *key, const struct lh_error *why)
+{
+    struct journal_shelf *s = self;
+
+    broken_report(s, key + strlen(s->prefix), why);
+}
+
+static struct journal_archive_log
+archive_log(struct journal_shelf *s)
+{
+    return (struct journal_archive_log){.env = s->options.env,
+                                        .bucket = s->options.bucket,
+                                        .prefix = s->prefix,
+                                        .broken = archive_broken,
+                                        .self = s};
+}
+
+/* A batch is removed long after its archive was put: what is no longer listed as a batch is in an
+ * archive that is listed after it. */
 static lh_status
 day_visit(struct walk *w, const char *day, struct lh_error *err)
 {
+    struct journal_archive archive __attribute__((cleanup(journal_archive_fini))) = {0};
     struct keys keys __attribute__((cleanup(keys_fini))) = {0};
+    struct journal_archive_log log = archive_log(w->shelf);
     char within[DAY_LEN + 2];
 
     snprintf(within, sizeof(within), "%s/", day);
     LH_TRY(keys_list(w->shelf, w->call, within, NULL, &keys, err));
-    return keys_visit(w, &keys, err);
+    LH_TRY(journal_archive_load(&log, w->call, day, &archive, err));
+    for (size_t i = 0; i < archive.count; i++)
+        keys_add(&keys, lh_str_of(archive.batches[i].key));
+    return keys_visit(w, &keys, &archive, err);
 }
 
-/* The day of the log's first key; "" when there is none. */
+/* The day of the log's first batch or archive; "" when there is none. */
 static lh_status
 first_day(struct walk *w, char day[DAY_LEN + 1], struct lh_error *err)
 {
+    struct journal_archive_log log = archive_log(w->shelf);
     LH_AUTO(lh_object_list) *page = NULL;
+    lh_str key;
 
-    day[0] = '\0';
+    LH_TRY(journal_archive_first(&log, w->call, day, err));
     LH_TRY(lh_object_list(w->shelf->options.bucket, w->call, lh_str_of(w->shelf->prefix),
                           LH_STR(""), 1, &page, err));
-    if (page->count > 0)
-        snprintf(day, DAY_LEN + 1, "%.*s", DAY_LEN, page->items[0].key + strlen(w->shelf->prefix));
+    key = page->count > 0 ? lh_str_of(page->items[0].key + strlen(w->shelf->prefix)) : LH_STR("");
+    if (key.len > DAY_LEN && key.ptr[0] <= '9' &&
+        (day[0] == '\0' || strncmp(key.ptr, day, DAY_LEN) < 0))
+        snprintf(day, DAY_LEN + 1, "%.*s", DAY_LEN, key.ptr);
     return LH_OK;
 }
 
@@ -490,7 +531,7 @@ journal_shelf_walk(struct journal_shelf *s, struct lh_call *call,
     lh_status status;
 
     LH_TRY(tail_get(s, call, &tail, from, err));
-    status = keys_visit(&w, &tail, err);
+    status = keys_visit(&w, &tail, NULL, err);
     if (status == LH_OK && !w.is_over)
         status = older_days_visit(&w, from, err);
     journal_ids_fini(&w.seen);

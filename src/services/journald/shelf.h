@@ -6,6 +6,9 @@
  * once a refresh interval unless this process has written since; older days are listed when a walk
  * gets there. Decoded batches never change, so they stay in a bounded cache.
  *
+ * Archives of days long over (archive.h) are read with the batches of their day; a row has the same
+ * place in both.
+ *
  * Order    batch keys carry their time (UUIDv7), so byte order of keys, then line order, is the
  *          order of the log.
  * Broken   a batch or line that cannot be read is passed to `broken` once and skipped; everything
@@ -17,12 +20,14 @@
 #ifndef LH_SERVICES_JOURNALD_SHELF_H
 #define LH_SERVICES_JOURNALD_SHELF_H
 
+#include "services/journald/archive.h"
 #include "services/journald/row.h"
 #include "store/bucket.h"
 
 struct journal_shelf;
 
 struct journal_shelf_options {
+    const struct lh_env *env;
     struct lh_bucket *bucket;
     const char *prefix;
     struct journal_row_shape shape;
