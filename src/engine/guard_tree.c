@@ -340,7 +340,9 @@ dataset_use(struct walk *w, const char *name)
     uint64_t version = 0;
     lh_str as_written;
 
-    if (len == 0 || (name[len] && !version_parse(name + len, &version)))
+    if (len > 0 && strcmp(name + len, "@tombstones") == 0)
+        len = strlen(name);
+    else if (len == 0 || (name[len] && !version_parse(name + len, &version)))
         return refuse(w,
                       "\"%s\" is not the name of a dataset; only datasets can be read, written "
                       "as name or \"name@version\"",

@@ -130,6 +130,12 @@ class Tombstones(unittest.TestCase):
         listed = lake.get("/v1/catalog/datasets/said/tombstones?values=true").json
         self.assertEqual([(t["version"], t["values"], t["reason"], t["rows_removed"]) for t in listed["tombstones"]],
                          [(2, ["1"], "ticket 17", 1)])
+        told = 'SELECT tombstone, key_column, value, actor, reason, created_at > TIMESTAMPTZ \'2020-01-01\' FROM "said@tombstones"'
+        self.assertEqual(lake.rows(told), [[2, "id", "1", "privacy@example.org", "ticket 17", True]])
+        self.assertEqual(lake.value('SELECT count(*) FROM said JOIN "said@tombstones" t ON said.id::VARCHAR = t.value'), 0)
+        lake.ingest("unsaid", b"id\n1\n", format="csv")
+        self.assertEqual(lake.rows('SELECT * FROM "unsaid@tombstones"'), [])
+        self.assertEqual(lake.post("/v1/sql", {"sql": 'SELECT * FROM "nobody@tombstones"'}).status, 404)
 
     def test_what_hides_nothing_changes_nothing(self):
         lake = self.lake

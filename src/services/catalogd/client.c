@@ -88,6 +88,9 @@ snapshot_keep(struct lh_catalog_client *c, struct catalog_snapshot *s)
 {
     char key[CATALOG_SNAPSHOT_KEY];
 
+    /* A view that is no dataset's, like "workers@tombstones", has no version of its own. */
+    if (strchr(s->shown.dataset, '@') != NULL)
+        return;
     lh_cache_put(c->snapshots,
                  catalog_snapshot_erased_key(lh_str_of(s->shown.dataset), s->shown.version,
                                              s->shown.erased, key),

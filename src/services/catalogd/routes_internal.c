@@ -1,6 +1,7 @@
 /* What other services of this installation ask. The head is answered from memory only. */
 #include "services/catalogd/commit.h"
 #include "services/catalogd/routes.h"
+#include "services/catalogd/tombstones.h"
 #include "services/catalogd/writer.h"
 
 #define ANSWER_BYTES_MAX ((size_t)512 << 20)
@@ -36,10 +37,14 @@ catalog_internal_snapshot(void *self, struct lh_call *call, struct lh_request *r
 {
     LH_AUTO(catalog_snapshot) *s = NULL;
     LH_AUTO_BUF(body, ANSWER_BYTES_MAX);
+    lh_str dataset = lh_request_query(req, "dataset");
     int64_t version = 0;
 
     LH_TRY(lh_request_query_i64(req, "version", 0, INT64_MAX, &version, err));
-    LH_TRY(catalog_load(self, call, lh_request_query(req, "dataset"), (uint64_t)version, &s, err));
+    if (lh_str_ends(dataset, LH_STR(CATALOG_TOMBSTONES_TABLE)))
+        LH_TRY(catalog_tombstones_show(self, call, dataset, &s, err));
+    else
+        LH_TRY(catalog_load(self, call, dataset, (uint64_t)version, &s, err));
     catalog_snapshot_print(s, &body);
     return lh_response_json(res, 200, &body, err);
 }

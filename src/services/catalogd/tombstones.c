@@ -10,12 +10,30 @@
 #define FORMAT "lakehouse.tombstones/1"
 #define OBJECT_BYTES_MAX ((size_t)256 << 20)
 
-enum { VALUE_TOMBSTONE, VALUE_COLUMN, VALUE_TEXT, VALUE_COLUMNS };
+enum {
+    VALUE_TOMBSTONE,
+    VALUE_COLUMN,
+    VALUE_TEXT,
+    VALUE_CREATED,
+    VALUE_ACTOR,
+    VALUE_REASON,
+    VALUE_COLUMNS
+};
 
 static const struct lh_table_column value_columns[VALUE_COLUMNS] = {
-    [VALUE_TOMBSTONE] = {"tombstone", LH_CELL_I64},
-    [VALUE_COLUMN] = {"key_column", LH_CELL_TEXT},
-    [VALUE_TEXT] = {"value", LH_CELL_TEXT},
+    [VALUE_TOMBSTONE] = {"tombstone", LH_CELL_I64}, [VALUE_COLUMN] = {"key_column", LH_CELL_TEXT},
+    [VALUE_TEXT] = {"value", LH_CELL_TEXT},         [VALUE_CREATED] = {"created_at", LH_CELL_TIME},
+    [VALUE_ACTOR] = {"actor", LH_CELL_TEXT},        [VALUE_REASON] = {"reason", LH_CELL_TEXT},
+};
+
+/* The same as a dataset has them. */
+static const struct lh_catalog_column shown_columns[VALUE_COLUMNS] = {
+    [VALUE_TOMBSTONE] = {.name = "tombstone", .type = "BIGINT"},
+    [VALUE_COLUMN] = {.name = "key_column", .type = "VARCHAR"},
+    [VALUE_TEXT] = {.name = "value", .type = "VARCHAR"},
+    [VALUE_CREATED] = {.name = "created_at", .type = "TIMESTAMP WITH TIME ZONE"},
+    [VALUE_ACTOR] = {.name = "actor", .type = "VARCHAR"},
+    [VALUE_REASON] = {.name = "reason", .type = "VARCHAR"},
 };
 
 const struct lh_cache_kind catalog_tombstones_kind = {.ref = catalog_tombstones_ref,
@@ -239,6 +257,9 @@ values_encode(const struct catalog_tombstone *item, struct lh_table *table)
         lh_table_set_i64(table, row, VALUE_TOMBSTONE, (int64_t)item->number);
         lh_table_set_text(table, row, VALUE_COLUMN, lh_str_of(item->key_column));
         lh_table_set_text(table, row, VALUE_TEXT, lh_str_of(item->values[i]));
+        lh_table_set_i64(table, row, VALUE_CREATED, item->created_us);
+        lh_table_set_text(table, row, VALUE_ACTOR, lh_str_of(item->actor));
+        lh_table_set_text(table, row, VALUE_REASON, lh_str_of(item->reason));
     }
 }
 
@@ -487,5 +508,64 @@ catalog_tombstones_of(struct catalog *c, struct lh_call *call, lh_str dataset,
         return LH_OK;
     LH_TRY(catalog_tombstones_load(c, call, lh_str_of(s->tombstones), out, err));
     *erased = s->shown.erased;
+    return LH_OK;
+}
+
+/* ---- as a table ---- */
+
+static uint64_t
+values_sum(const struct catalog_tombstones *t)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; t != NULL && i < t->count; i++)
+        sum += t->items[i].value_count;
+    return sum;
+}
+
+static lh_status
+object_show(struct catalog *c, struct lh_call *call, const struct catalog_tombstones *t,
+            struct catalog_snapshot *s, struct lh_error *err)
+{
+    struct lh_catalog_file *file = LH_ARENA_NEW(&s->arena, struct lh_catalog_file);
+    struct lh_object_info info;
+
+    LH_TRY(lh_object_head(c->bucket, call, lh_str_of(t->key), &info, err));
+    *file = (struct lh_catalog_file){
+        .bucket = lh_arena_cstr(&s->arena, lh_str_of(lh_bucket_name(c->bucket))),
+        .key = lh_arena_cstr(&s->arena, lh_str_of(t->key)),
+        .sha256 = lh_arena_cstr(&s->arena, lh_str_of(info.sha256)),
+        .ingest_key = "",
+        .size_bytes = info.size_bytes,
+        .rows = values_sum(t)};
+    s->shown.files = file;
+    s->shown.file_count = 1;
+    return LH_OK;
+}
+
+lh_status
+catalog_tombstones_show(struct catalog *c, struct lh_call *call, lh_str name,
+                        struct catalog_snapshot **out, struct lh_error *err)
+{
+    lh_str dataset = lh_str_slice(name, 0, name.len - strlen(CATALOG_TOMBSTONES_TABLE));
+    LH_AUTO(catalog_snapshot) *s = catalog_snapshot_new();
+    LH_AUTO(catalog_tombstones) *t = NULL;
+    uint64_t head, erased;
+    bool is_hidden;
+
+    LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+    LH_TRY(catalog_head(c, call, dataset, &head, &is_hidden, err));
+    if (head == 0 || is_hidden)
+        return catalog_index_unknown(c->index, dataset, err);
+    LH_TRY(catalog_tombstones_of(c, call, dataset, &t, &erased, err));
+    s->shown.dataset = lh_arena_cstr(&s->arena, name);
+    s->shown.version = erased > 0 ? erased : head;
+    s->shown.mode = "tombstone";
+    s->shown.columns = shown_columns;
+    s->shown.column_count = VALUE_COLUMNS;
+    if (t != NULL)
+        LH_TRY(object_show(c, call, t, s, err));
+    LH_TRY(catalog_snapshot_seal(s, err));
+    *out = lh_take(s);
     return LH_OK;
 }

@@ -85,6 +85,12 @@ lh_status catalog_tombstones_from_table(const struct lh_table *table, lh_str key
 
 /* ---- in the bucket ---- */
 
+/* "workers@tombstones" in a statement: the tombstones in force for `workers`, as if they were a
+ * dataset. */
+#define CATALOG_TOMBSTONES_TABLE "@tombstones"
+lh_status catalog_tombstones_show(struct catalog *c, struct lh_call *call, lh_str name,
+                                  struct catalog_snapshot **out, struct lh_error *err);
+
 lh_status catalog_tombstones_load(struct catalog *c, struct lh_call *call, lh_str key,
                                   struct catalog_tombstones **out, struct lh_error *err);
 /* Those in force for a dataset; NULL when there are none. `*erased` is the version that put them.
