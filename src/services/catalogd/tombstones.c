@@ -414,9 +414,9 @@ catalog_tombstones_from_table(const struct lh_table *table, lh_str key,
 
 /* ---- in the bucket ---- */
 
-static lh_status
-object_read(struct catalog *c, struct lh_call *call, lh_str key, struct catalog_tombstones **out,
-            struct lh_error *err)
+lh_status
+catalog_tombstones_read(struct catalog *c, struct lh_call *call, lh_str key,
+                        struct catalog_tombstones **out, struct lh_error *err)
 {
     LH_AUTO_BUF(bytes, OBJECT_BYTES_MAX);
     LH_AUTO(lh_table) *table = NULL;
@@ -438,7 +438,7 @@ catalog_tombstones_load(struct catalog *c, struct lh_call *call, lh_str key,
     *out = lh_cache_find(c->tombstones, key);
     if (*out != NULL)
         return LH_OK;
-    status = object_read(c, call, key, out, &why);
+    status = catalog_tombstones_read(c, call, key, out, &why);
     /* A version names it, so that it is gone is damage, whatever the bucket calls it. */
     if (status == LH_NOT_FOUND || status == LH_INVALID)
         return lh_fail(err, LH_CORRUPT, "catalog.tombstones", "%s", why.text);

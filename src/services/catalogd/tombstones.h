@@ -91,6 +91,9 @@ lh_status catalog_tombstones_from_table(const struct lh_table *table, lh_str key
 lh_status catalog_tombstones_show(struct catalog *c, struct lh_call *call, lh_str name,
                                   struct catalog_snapshot **out, struct lh_error *err);
 
+/* From the object itself, whatever has been remembered of it. */
+lh_status catalog_tombstones_read(struct catalog *c, struct lh_call *call, lh_str key,
+                                  struct catalog_tombstones **out, struct lh_error *err);
 lh_status catalog_tombstones_load(struct catalog *c, struct lh_call *call, lh_str key,
                                   struct catalog_tombstones **out, struct lh_error *err);
 /* Those in force for a dataset; NULL when there are none. `*erased` is the version that put them.

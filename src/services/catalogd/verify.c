@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "engine/convert.h"
+#include "services/catalogd/tombstones.h"
 #include "services/catalogd/writer.h"
 
 #define MANIFEST_BYTES_MAX ((size_t)512 << 20)
@@ -255,6 +256,19 @@ objects_look(struct verify *v, const struct lh_snapshot *s, struct lh_error *err
 }
 
 static lh_status
+tombstones_look(struct verify *v, const struct catalog_snapshot *s, struct lh_error *err)
+{
+    struct lh_object_info info;
+    LH_AUTO_ERROR(why);
+
+    if (s->tombstones[0] == '\0' ||
+        lh_object_head(v->c->bucket, v->call, lh_str_of(s->tombstones), &info, &why) == LH_OK)
+        return LH_OK;
+    return tell_failure(v, lh_bucket_name(v->c->bucket), lh_str_of(s->tombstones), "tombstones",
+                        "the deletions by key that a manifest names", &why, err);
+}
+
+static lh_status
 rejects_look(struct verify *v, const struct lh_snapshot *s, struct lh_error *err)
 {
     struct lh_object_info info;
@@ -329,6 +343,7 @@ manifest_visit(void *self, const struct lh_object_entry *e, struct lh_error *err
     if (status != LH_OK)
         return tell_failure(v, bucket, key, "manifest", "a manifest of this version", &why, err);
     lh_report_progress(v->report, 1, 0);
+    LH_TRY(tombstones_look(v, s, err));
     LH_TRY(rejects_look(v, &s->shown, err));
     return objects_look(v, &s->shown, err);
 }
@@ -404,11 +419,28 @@ walk(struct verify *v, const char *prefix,
     return lh_object_walk(v->c->bucket, v->call, lh_str_of(prefix), visit, v, err);
 }
 
+/* One that no manifest names yet, or no more, is held to the same. */
+static lh_status
+tombstones_visit(void *self, const struct lh_object_entry *e, struct lh_error *err)
+{
+    struct verify *v = self;
+    LH_AUTO(catalog_tombstones) *t = NULL;
+    LH_AUTO_ERROR(why);
+    lh_status status = catalog_tombstones_read(v->c, v->call, lh_str_of(e->key), &t, &why);
+
+    lh_report_progress(v->report, 1, 0);
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    return tell_failure(v, lh_bucket_name(v->c->bucket), lh_str_of(e->key), "tombstones",
+                        "which rows were deleted by key", &why, err);
+}
+
 static lh_status
 all_look(struct verify *v, struct lh_error *err)
 {
     LH_TRY(lh_env_work_engine(v->c->env, &v->work, err));
     LH_TRY(walk(v, CATALOG_DATASETS_PREFIX, manifest_visit, err));
+    LH_TRY(walk(v, CATALOG_TOMBSTONES_PREFIX, tombstones_visit, err));
     LH_TRY(walk(v, "_catalog/meta/", record_visit, err));
     LH_TRY(walk(v, CATALOG_WRITERS_PREFIX, lease_visit, err));
     return walk(v, "_catalog/collecting/", lease_visit, err);

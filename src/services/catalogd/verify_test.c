@@ -147,6 +147,28 @@ which_datasets_name_a_bucket_is_told(void **state)
     assert_int_equal(count_at(unused.json, "datasets"), 0);
 }
 
+static void
+deletions_by_key_are_looked_at_too(void **state)
+{
+    struct house *h = *state;
+    AUTO_REPLY(made);
+    AUTO_REPLY(listed);
+    AUTO_REPLY(sound);
+    AUTO_REPLY(broken);
+
+    version_make(h, "people", 0, "a", 5);
+    ask(h, "catalogd", LH_POST, "/v1/catalog/datasets/people/tombstone",
+        "{\"key_column\":\"id\",\"values\":[1,3],\"actor\":\"a\",\"reason\":\"r\"}", &made);
+    assert_answered(&made);
+    assert_int_equal(int_at(made.json, "rows_removed"), 2);
+    verify(h, true, &sound);
+    assert_int_equal(count_at(sound.json, "differences"), 0);
+    ask(h, "catalogd", LH_GET, "/v1/catalog/datasets/people/tombstones", NULL, &listed);
+    object_write(h, text_at(listed.json, "object"), "not what it was");
+    verify(h, true, &broken);
+    assert_one(&broken, "tombstones", "_catalog/tombstones/people/", NULL, NULL);
+}
+
 int
 main(void)
 {
@@ -158,6 +180,7 @@ main(void)
         house_test(a_column_of_another_type_is_told),
         house_test(an_object_of_many_versions_is_looked_at_once),
         house_test(which_datasets_name_a_bucket_is_told),
+        house_test(deletions_by_key_are_looked_at_too),
     };
 
     return cmocka_run_group_tests_name("verify", tests, NULL, NULL);
