@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from lake import Lake
+from lake import Lake, wait_until
 
 
 class Tombstones(unittest.TestCase):
@@ -197,6 +197,23 @@ class Restart(unittest.TestCase):
             lake.restart()
             self.assertEqual([r[0] for r in lake.rows('SELECT id FROM "kept@1" ORDER BY id')], [1, 3])
             self.assertEqual([r[0] for r in lake.rows("SELECT id FROM kept ORDER BY id")], [1, 3])
+
+
+class TwoProcesses(unittest.TestCase):
+    def test_another_process_on_the_same_bucket_sees_a_deletion_as_it_sees_a_version(self):
+        with Lake(config='[catalog]\nrefresh_interval = "50ms"\n') as first:
+            first.ingest("shared", b"id\n1\n2\n3\n", format="csv")
+            first.ingest("shared", b"id\n4\n", format="csv", mode="append")
+            with Lake(config='[catalog]\nrefresh_interval = "50ms"\n', data=first.data) as second:
+                self.assertEqual(second.value("SELECT count(*) FROM shared"), 4)
+                self.assertEqual(second.value('SELECT count(*) FROM "shared@1"'), 3)
+                first.tombstone("shared", "id", [2])
+                self.assertEqual(first.value('SELECT count(*) FROM "shared@1"'), 2)
+                wait_until(lambda: second.value("SELECT count(*) FROM shared") == 3)
+                self.assertEqual(second.value('SELECT count(*) FROM "shared@1"'), 2)
+                second.tombstone("shared", "id", [4])
+                self.assertEqual(second.value("SELECT count(*) FROM shared"), 2)
+                wait_until(lambda: first.value("SELECT count(*) FROM shared") == 2)
 
 
 if __name__ == "__main__":
