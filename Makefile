@@ -10,7 +10,7 @@ LISTEN ?= 127.0.0.1:3100
 DATA ?= data
 
 .PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash check bench fuzz \
-	format clean
+	format clean sidecar
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -59,6 +59,11 @@ test-crash:
 check:
 	@scripts/setup check
 	@scripts/check
+
+## make sidecar       install and start the Python sidecar for models, on 127.0.0.1:3180 (sidecar/README.md)
+sidecar:
+	@scripts/setup sidecar
+	@$(PYTHON) -m sidecar
 
 ## make fuzz          every fuzz target for FUZZ_SECONDS (60) each
 fuzz:

@@ -136,7 +136,8 @@ words_gather(struct lh_bm25 *ix, lh_str text, uint64_t *length, struct lh_error 
     for (size_t i = 0; i < ix->word_count; i++)
         ix->words[i].term.ptr =
             (const char *)ix->term_bytes.data + (uintptr_t)ix->words[i].term.ptr;
-    qsort(ix->words, ix->word_count, sizeof(*ix->words), by_term);
+    if (ix->word_count > 1)
+        qsort(ix->words, ix->word_count, sizeof(*ix->words), by_term);
     equal_words_merge(ix);
     *length = 0;
     for (size_t i = 0; i < ix->word_count; i++)

@@ -199,7 +199,8 @@ lh_bm25_encode(struct lh_bm25 *ix, struct lh_buf *out, struct lh_error *err)
     LH_AUTO_LOCK(&ix->writing);
     lh_buf_add(out, MAGIC, MAGIC_LEN);
     little_put(out, VERSION, 4);
-    little_put(out, 0, 12);
+    little_put(out, 0, 4); /* checksum and length come last */
+    little_put(out, 0, 8);
     f64_put(out, ix->k1);
     f64_put(out, ix->b);
     lh_buf_add_char(out, ix->keeps_stop_words ? 1 : 0);

@@ -86,7 +86,8 @@ by_hash(const void *a, const void *b)
 static void
 features_sum(struct features *f, double sum[LH_HASH_MODEL_DIM])
 {
-    qsort(f->list, f->count, sizeof(*f->list), by_hash);
+    if (f->count > 1)
+        qsort(f->list, f->count, sizeof(*f->list), by_hash);
     for (size_t i = 0, next; i < f->count; i = next) {
         uint64_t hash = f->list[i].hash;
         next = i + 1;

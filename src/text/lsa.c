@@ -105,7 +105,8 @@ lsa_words_gather(struct lsa_words *w, struct lh_tokenizer *t, lh_str text, struc
         else
             word_add(w, number);
     }
-    qsort(w->list, w->count, sizeof(*w->list), by_key);
+    if (w->count > 1)
+        qsort(w->list, w->count, sizeof(*w->list), by_key);
     equal_words_merge(w);
 }
 

@@ -35,6 +35,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def do_GET(self):
+        if self.path == "/api/tags":
+            return self.reply(200, {"models": [{"name": "far-model:latest"}]})
+        return self.reply(404, {"error": "not found"})
+
     def do_POST(self):
         provider = self.server.provider
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))

@@ -1,0 +1,1 @@
+"""Models behind HTTP for the lake: see sidecar/README.md."""
