@@ -274,6 +274,28 @@ cursors_seek(struct search *s, size_t pivot, uint32_t doc)
     order_restore(s);
 }
 
+/* Documents of the first list alone, up to where the next list begins or its block ends: nothing
+ * but this posting adds to their scores. */
+static void
+alone_run(struct search *s)
+{
+    struct cursor *c = s->order[0];
+    uint32_t limit = s->cursor_count > 1 ? s->order[1]->doc : BM25_DOC_NONE;
+
+    for (; c->at < c->count && c->postings[c->at].doc < limit; c->at++) {
+        uint32_t doc = c->postings[c->at].doc;
+        double length = s->data->lengths[doc] & ~BM25_DEAD;
+        double score = c->weight * share(s, c->postings[c->at].frequency, length);
+        if (score * MARGIN >= threshold(s) && is_allowed(s, doc))
+            hit_offer(s, (struct lh_bm25_hit){s->data->ids[doc], (float)score});
+    }
+    if (c->at < c->count)
+        c->doc = c->postings[c->at].doc;
+    else
+        cursor_open_block(c, c->block + 1);
+    order_restore(s);
+}
+
 static void
 walk(struct search *s)
 {
@@ -284,6 +306,8 @@ walk(struct search *s)
         uint32_t doc = s->order[pivot]->doc, next;
         if (!blocks_can(s, pivot, doc, &next)) {
             cursors_seek(s, pivot, next);
+        } else if (pivot == 0) {
+            alone_run(s);
         } else if (s->order[0]->doc != doc) {
             cursors_seek(s, pivot, doc);
         } else {
