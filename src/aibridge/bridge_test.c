@@ -12,11 +12,11 @@ struct peer {
     atomic_int requests, failures_left, running, most_running;
     _Atomic(const char *) mode; /* "", "wrong", "nan", "few", "redirect", "garbage", "slow" … */
     atomic_bool may_go;
-    char authorization[64];
     char body[4096];
 };
 
 static struct peer peer;
+static pthread_mutex_t peer_lock = PTHREAD_MUTEX_INITIALIZER; /* of body */
 
 static bool
 is_mode(const char *mode)
@@ -79,12 +79,11 @@ request_note(struct lh_request *req)
     atomic_fetch_add(&peer.requests, 1);
     while (running > most && !atomic_compare_exchange_weak(&peer.most_running, &most, running)) {
     }
-    (void)lh_str_copy(peer.authorization, sizeof(peer.authorization),
-                      lh_request_header(req, "Authorization"));
-    (void)lh_str_copy(peer.body, sizeof(peer.body),
-                      lh_str_fit(lh_bytes_str(req->body_bytes), 4000));
     while (is_mode("slow") && !atomic_load(&peer.may_go))
         sched_yield();
+    LH_AUTO_LOCK(&peer_lock);
+    (void)lh_str_copy(peer.body, sizeof(peer.body),
+                      lh_str_fit(lh_bytes_str(req->body_bytes), 4000));
 }
 
 typedef void (*print_fn)(struct lh_json_writer *w, const json_t *texts);
