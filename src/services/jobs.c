@@ -508,6 +508,12 @@ heart_run(void *arg)
     return NULL;
 }
 
+const char *
+lh_job_id(const struct lh_job *job)
+{
+    return job->record.id;
+}
+
 void
 lh_job_progress(struct lh_job *job, double share, const char *fmt, ...)
 {

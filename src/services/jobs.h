@@ -44,6 +44,7 @@ struct lh_job_work {
 /* The record is in the bucket when it returns OK. `release` has been called when it does not. */
 lh_status lh_jobs_start(struct lh_jobs *j, struct lh_call *call, const struct lh_job_work *work,
                         char id[LH_UUID_TEXT], struct lh_error *err);
+const char *lh_job_id(const struct lh_job *job);
 /* `share` from 0 to 1; never goes back. */
 void lh_job_progress(struct lh_job *job, double share, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -219,6 +219,48 @@ class Builds(BuildCase):
         self.assertEqual((answer.status, answer.json["code"]), (409, "jobs.finished"))
 
 
+class Trials(BuildCase):
+    def fill(self, name):
+        rng = random.Random(11)
+        self.lake.post(INDEXES, {"name": name, "dimension": 16, "metric": "l2"})
+        for start in range(0, 3000, 1000):
+            answer = self.lake.post(f"{INDEXES}/{name}/items", {"items": [
+                {"id": str(i), "vector": [rng.gauss(0, 1) for _ in range(16)]} for i in range(start, start + 1000)]})
+            self.assertEqual(answer.status, 200, answer)
+
+    def test_every_trial_is_a_row_and_the_best_has_the_highest_recall(self):
+        self.fill("tried")
+        answer = self.lake.get(f"{INDEXES}/tried/trials/best")
+        self.assertEqual((answer.status, answer.json["code"]), (404, "vectors.no_trial"))
+        grid = [{"m": 8, "ef_construction": 40, "ef_search": 10}, {"m": 8, "ef_construction": 40, "ef_search": 100},
+                {"m": 16, "ef_search": 200, "quantization": "int8"}]
+        job = self.wait(self.lake.post(f"{INDEXES}/tried/trials", {"grid": grid, "k": 10, "queries": 50}))
+        self.assertEqual((job["result"]["trials"], job["result"]["promoted"]), (3, None))
+        rows = self.lake.get(f"{INDEXES}/tried/trials").json["trials"]
+        self.assertEqual([(r["m"], r["ef_search"], r["quantization"]) for r in reversed(rows)], [(8, 10, "none"), (8, 100, "none"), (16, 200, "int8")])
+        for r in rows:
+            self.assertTrue(0 < r["recall"] <= 1 and 0 < r["p50_us"] <= r["p95_us"] <= r["p99_us"] and r["build_ms"] > 0 and r["memory_bytes"] > 0, r)
+        self.assertEqual(self.lake.value(f"SELECT count(*) FROM index_trials WHERE job_id = '{job['id']}' AND items = 3000"), 3)
+        best = self.lake.get(f"{INDEXES}/tried/trials/best").json
+        top = max(r["recall"] for r in rows)
+        self.assertEqual(best["trial_id"], min((r for r in rows if r["recall"] == top), key=lambda r: r["p50_us"])["trial_id"])
+        for body in ({"grid": []}, {"grid": [{"m": 1}]}, {"grid": [{"m": 8}], "k": 0}, {"grid": [{"m": 8}], "queries": 0}, {}):
+            self.assertEqual(self.lake.post(f"{INDEXES}/tried/trials", body).status, 400, body)
+
+    def test_autotune_promotes_the_best_over_the_same_items_and_can_be_rolled_back(self):
+        self.fill("tuned")
+        before = self.lake.get(f"{INDEXES}/tuned").json
+        job = self.wait(self.lake.post(f"{INDEXES}/tuned/autotune", {"promote": True, "queries": 30}))
+        after = self.lake.get(f"{INDEXES}/tuned").json
+        self.assertEqual(after["generation"], job["result"]["promoted"])
+        self.assertEqual((after["length"], after["parameters"]["ef_search"]), (3000, job["result"]["best"]["ef_search"]))
+        self.assertEqual(self.lake.post(f"{INDEXES}/tuned/items", {"items": [{"id": "new", "vector": [9] * 16}]}).status, 200)
+        self.lake.post(f"{INDEXES}/tuned/rollback", {})
+        wait_until(lambda: self.lake.get(f"{INDEXES}/tuned").json["length"] == 3001, what="the other graph to follow the log")
+        got = self.lake.post(f"{INDEXES}/tuned/search", {"vector": [9] * 16, "k": 1}).json
+        self.assertEqual((got["generation"], got["results"][0]["id"]), (before["generation"], "new"))
+
+
 class Killed(unittest.TestCase):
     def test_a_job_whose_process_was_killed_has_failed_and_nothing_acknowledged_is_lost(self):
         with Lake() as lake:

@@ -7,6 +7,7 @@
 #include "services/vectord/playbook.h"
 #include "services/vectord/rag.h"
 #include "services/vectord/search.h"
+#include "services/vectord/trials.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 #define ANSWER_BYTES_MAX ((size_t)16 << 20)
@@ -201,6 +202,55 @@ refresh(void *self, struct lh_call *call, struct lh_request *req, struct lh_resp
 }
 
 static lh_status
+trials_start(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+             struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, false, &body, err));
+    LH_TRY(vector_trials_start(self, call, lh_request_param(req, "name"), body, &answer, err));
+    return lh_response_json(res, 202, &answer, err);
+}
+
+static lh_status
+autotune_start(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+               struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    LH_AUTO_JSON body = NULL;
+
+    LH_TRY(lh_request_json(req, true, &body, err));
+    LH_TRY(vector_autotune_start(self, call, lh_request_param(req, "name"), body, &answer, err));
+    return lh_response_json(res, 202, &answer, err);
+}
+
+static lh_status
+trials_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+            struct lh_error *err)
+{
+    static const char *const names[] = {"limit", NULL};
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    int64_t limit = LIMIT_DEFAULT;
+
+    LH_TRY(lh_request_query_only(req, names, err));
+    LH_TRY(lh_request_query_i64(req, "limit", 1, LIMIT_MAX, &limit, err));
+    LH_TRY(
+        vector_trials_list(self, call, lh_request_param(req, "name"), (size_t)limit, &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
+trials_best(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+            struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+
+    LH_TRY(vector_trials_best(self, call, lh_request_param(req, "name"), &answer, err));
+    return lh_response_json(res, 200, &answer, err);
+}
+
+static lh_status
 jobs_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
           struct lh_error *err)
 {
@@ -335,6 +385,10 @@ const struct lh_route vectord_routes[] = {
     {LH_POST, "/v1/playbooks", playbook_record, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
     {LH_GET, "/v1/playbooks/{id}", playbook_get, 0, 0},
     {LH_DELETE, "/v1/playbooks/{id}", playbook_delete, LH_ROUTE_WRITES, 0},
+    {LH_POST, INDEX "/trials", trials_start, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
+    {LH_GET, INDEX "/trials", trials_list, 0, 0},
+    {LH_GET, INDEX "/trials/best", trials_best, 0, 0},
+    {LH_POST, INDEX "/autotune", autotune_start, LH_ROUTE_WRITES, DEFINITION_BODY_MAX},
     {LH_GET, "/v1/jobs", jobs_list, 0, 0},
     {LH_GET, "/v1/jobs/{id}", job_get, 0, 0},
     {LH_DELETE, "/v1/jobs/{id}", job_cancel, LH_ROUTE_WRITES, 0},
