@@ -169,15 +169,21 @@ s3_conditional_complete(struct s3_bucket *b, struct lh_call *call, bool *is_able
 {
     int known = atomic_load(&b->conditional_complete);
     char text[LH_UUID_TEXT], key[64];
+    LH_AUTO_ERROR(why);
     lh_status status;
 
     *is_able = known == S3_ABLE;
     if (known != S3_NOT_KNOWN)
         return LH_OK;
     (void)snprintf(key, sizeof(key), "_probe/%s", lh_uuid_format(lh_uuid_v4(), text));
-    status = try_complete(b, call, lh_str_of(key), is_able, err);
+    status = try_complete(b, call, lh_str_of(key), is_able, &why);
     (void)bucket_delete(&b->base, call, lh_str_of(key), NULL, NULL);
-    LH_TRY(status);
+    /* Who may not try does without. */
+    if (status != LH_OK && !lh_error_is(&why, "s3.access_denied")) {
+        if (err)
+            lh_error_copy(err, &why);
+        return status;
+    }
     atomic_store(&b->conditional_complete, *is_able ? S3_ABLE : S3_UNABLE);
     return LH_OK;
 }

@@ -1,6 +1,6 @@
 """SIGKILL at random moments during ingest, commit, journal and collection; then nothing acknowledged is missing.
 
-LAKEHOUSE_CRASH_ROUNDS kills (20 unless told), LAKEHOUSE_CRASH_SEED repeats a run's choices.
+LAKEHOUSE_CRASH_ROUNDS kills (20 unless told; half as many over S3), LAKEHOUSE_CRASH_SEED repeats a run's choices.
 """
 
 import os
@@ -8,17 +8,29 @@ import random
 import threading
 import time
 import unittest
+import uuid
 
+import ceph
 from lake import Lake, wait_until
 
 
 class CrashLoop(unittest.TestCase):
     def test_what_was_acknowledged_is_there_once_after_every_kill(self):
-        rounds = int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "20"))
+        self.loop(Lake(), int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "20")))
+
+    def test_over_s3_too(self):
+        store = ceph.shared()
+        bucket = store.bucket(f"crash-{uuid.uuid4().hex[:12]}")
+        config = (f'[[bucket]]\nname = "primary"\nbackend = "s3"\nendpoint = "{store.endpoint}"\nbucket = "{bucket}"\n'
+                  'credentials = "CEPH"\n')
+        env = {"LAKEHOUSE_SECRET_CEPH_ACCESS_KEY_ID": store.access_key_id,
+               "LAKEHOUSE_SECRET_CEPH_SECRET_ACCESS_KEY": store.secret_access_key}
+        self.loop(Lake(config=config, env=env), max(1, int(os.environ.get("LAKEHOUSE_CRASH_ROUNDS", "20")) // 2))
+
+    def loop(self, lake, rounds):
         seed = int(os.environ.get("LAKEHOUSE_CRASH_SEED", str(random.randrange(1 << 30))))
         print(f"crash loop: {rounds} rounds, seed {seed}")
         dice = random.Random(seed)
-        lake = Lake()
         acknowledged = {}   # dataset -> {value: version}
         uncertain = {}      # dataset -> values whose answer was lost
         next_value = 0

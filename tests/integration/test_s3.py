@@ -1,6 +1,5 @@
 """Buckets in S3: Ceph's RADOS Gateway as the store, straight and over a way that loses, breaks and repeats."""
 
-import json
 import os
 import resource
 import signal
@@ -11,6 +10,7 @@ import uuid
 
 import lake as harness
 from ceph import shared as ceph
+from door import DOOR, KEYS, Door
 from faulty import Faulty
 from lake import Lake, wait_until
 
@@ -37,9 +37,9 @@ def only_once(test):
 
 
 class Conformance(unittest.TestCase):
-    def run_suite(self, endpoint, more="", **env):
+    def run_suite(self, endpoint, more="", bucket=None, **env):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
-            f.write(FAST + more + bucket_toml("far", new_bucket(), endpoint))
+            f.write(FAST + more + bucket_toml("far", bucket or new_bucket(), endpoint))
             f.flush()
             done = subprocess.run([os.path.join(harness.BUILD, "tests", "store_conformance")], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=600,
@@ -49,6 +49,23 @@ class Conformance(unittest.TestCase):
     @only_once
     def test_ceph_does_what_a_bucket_has_to_do(self):
         self.run_suite(ceph().endpoint)
+
+    @only_once
+    def test_our_own_door_does_what_a_bucket_has_to_do(self):
+        """A bucket whose store is another lake; straight, and over a bad way."""
+        with Lake(config=DOOR, env=KEYS) as other:
+            door = Door(other)
+            self.run_door(door, door.url)
+            with Faulty(door.url, seed=3, chance=0.03, delay=0.02) as way:
+                self.run_door(door, way.endpoint, "attempts_max = 10\nretry_budget = 100000\n", CONFORMANCE_FAULTY="1",
+                              CONFORMANCE_KEYS="60", CONFORMANCE_SEED="3")
+
+    def run_door(self, door, endpoint, more="", **env):
+        keys = secrets("CEPH", (KEYS["LAKEHOUSE_SECRET_S3_DOOR_ACCESS_KEY_ID"], KEYS["LAKEHOUSE_SECRET_S3_DOOR_SECRET_ACCESS_KEY"]))
+        bucket = f"b-{uuid.uuid4().hex[:12]}"
+        made = door.lake.post("/v1/storage/buckets", {"name": bucket, "backend": "local"})
+        self.assertEqual(made.status, 201, made)
+        self.run_suite(endpoint, more, bucket=bucket, **keys, **env)
 
     @only_once
     def test_a_bad_way_makes_no_operation_lie(self):
