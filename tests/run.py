@@ -21,7 +21,7 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(ROOT, "tests", "harness"))
+sys.path[:0] = [os.path.join(ROOT, "tests", "harness"), os.path.join(ROOT, "tests", "integration")]
 
 # Unit programs without threads of their own have nothing to tell the thread sanitizer.
 THREADED = re.compile(r"(metrics|config|fault|call|server|client|mesh|bucket|local|append_log|store|"
