@@ -9,7 +9,7 @@ PYTHON := /usr/bin/python3
 LISTEN ?= 127.0.0.1:3100
 DATA ?= data
 
-.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash check bench fuzz \
+.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash sim check bench fuzz \
 	format clean sidecar
 
 help:
@@ -54,6 +54,12 @@ test-crash:
 	@scripts/setup test
 	@scripts/build build-test -DLH_FAULTS=ON
 	@$(PYTHON) tests/run.py --build build-test --only crash --rounds 200
+
+## make sim           the simulation of commit, journal and collection: SEEDS (100000) from FROM (1)
+sim:
+	@scripts/setup test
+	@scripts/build build-test -DLH_FAULTS=ON
+	@build-test/bin/lh-sim --from $${FROM:-1} --seeds $${SEEDS:-100000}
 
 ## make check         formatting, gcc and clang without warnings, clang-tidy, cppcheck, room borders
 check:

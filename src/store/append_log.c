@@ -217,12 +217,25 @@ lh_append_log_add_async(struct lh_append_log *log, lh_str record, struct lh_erro
 
 /* ---- writing ---- */
 
+/* The name is drawn for this put alone. So when it is refused because there is such an object,
+ * that is what an earlier arrival of the same request has written. */
+static bool
+batch_is_there(struct lh_append_log *log, struct lh_call *call, const char *key,
+               const struct batch *b)
+{
+    LH_AUTO_BUF(there, b->bytes.len);
+
+    return lh_object_get(log->bucket, call, lh_str_of(key), &there, NULL, NULL) == LH_OK &&
+           lh_str_eq(lh_buf_str(&there), lh_buf_str(&b->bytes));
+}
+
 /* Without the lock: nobody changes a batch that has left the queue. */
 static lh_status
 batch_put(struct lh_append_log *log, const struct batch *b, struct lh_error *err)
 {
     const struct lh_put_options o = {.if_absent = true, .content_type = "application/x-ndjson"};
     char key[LH_KEY_MAX + 1];
+    LH_AUTO_ERROR(why);
     struct lh_call call;
     lh_status status;
 
@@ -230,7 +243,11 @@ batch_put(struct lh_append_log *log, const struct batch *b, struct lh_error *err
     append_log_name(log->prefix, lh_uuid_v7(), key);
     lh_call_init(&call);
     status =
-        lh_object_put(log->bucket, &call, lh_str_of(key), lh_buf_bytes(&b->bytes), &o, NULL, err);
+        lh_object_put(log->bucket, &call, lh_str_of(key), lh_buf_bytes(&b->bytes), &o, NULL, &why);
+    if (status == LH_CONFLICT && batch_is_there(log, &call, key, b))
+        status = LH_OK;
+    if (status != LH_OK)
+        lh_error_copy(err, &why);
     lh_call_fini(&call);
     return status;
 }

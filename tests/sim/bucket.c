@@ -60,9 +60,9 @@ enum fault {
     FAULT_DONE_AND_FAILED /* 500 after the work */
 };
 
-static const char *const fault_names[] = {"",       "request lost", "answer lost",
-                                          "late",   "twice",        "twice, second answer",
-                                          "503",    "500",          "500 after the work"};
+static const char *const fault_names[] = {"",     "request lost", "answer lost",
+                                          "late", "twice",        "twice, second answer",
+                                          "503",  "500",          "500 after the work"};
 
 static enum fault
 fault_draw(void)
@@ -94,10 +94,12 @@ fault_error(enum fault f, lh_str key, struct lh_error *err)
         return lh_fail(err, lost[sim_draw_below(3)], "store.unreachable", "no answer about %.*s",
                        LH_FMT(key));
     }
-    return lh_fail(err, LH_UNAVAILABLE, "store.unavailable", "the store failed on %.*s", LH_FMT(key));
+    return lh_fail(err, LH_UNAVAILABLE, "store.unavailable", "the store failed on %.*s",
+                   LH_FMT(key));
 }
 
-/* After a while, so that whoever tries again and again does not do so for ever within an instant. */
+/* After a while, so that whoever tries again and again does not do so for ever within an instant.
+ */
 static lh_status
 dead_error(struct lh_error *err)
 {
@@ -199,11 +201,26 @@ straggler_send(const struct change *c)
     sim_task_detach(sim_task_start(NULL, "straggler", straggler_run, copy));
 }
 
+/* The put that decides: here crashes and pauses are drawn more often. */
+static bool
+is_manifest(const char *key)
+{
+    return lh_str_starts(lh_str_of(key), LH_STR("_catalog/datasets/"));
+}
+
+/* Everything has been looked at, and only the put is left. */
+static void
+fall_asleep(struct node *n, const struct change *c)
+{
+    if (world_plan.is_sleepy && !world_is_calm && !node_is_dead(n) && c->if_absent &&
+        is_manifest(c->key) && sim_chance(100))
+        node_pause(n, (int64_t)sim_draw_below((uint64_t)world_plan.pause_max_us));
+}
+
 static bool
 is_early(const struct change *c)
 {
-    return world_mutation == MUTATION_ANSWER_BEFORE_PUT && !c->is_remove &&
-           lh_str_starts(lh_str_of(c->key), LH_STR("_catalog/datasets/"));
+    return world_mutation == MUTATION_ANSWER_BEFORE_PUT && !c->is_remove && is_manifest(c->key);
 }
 
 static lh_status
@@ -224,6 +241,7 @@ change_send(struct lh_bucket *b, const struct change *c, struct lh_object_info *
     enum fault f = fault_draw();
     enum shelf_outcome outcome;
 
+    fall_asleep(node_of(b), c);
     LH_TRY(travel(node_of(b), err));
     if (f == FAULT_LATE || f == FAULT_TWICE || is_early(c))
         straggler_send(c);
@@ -242,6 +260,8 @@ change_send(struct lh_bucket *b, const struct change *c, struct lh_object_info *
             : outcome == SHELF_ABSENT ? "absent"
                                       : "refused",
             fault_names[f]);
+    if (is_manifest(c->key) && !world_is_calm && sim_chance(10 * world_plan.crash_per_mille))
+        node_crash(node_of(b));
     LH_TRY(come_back(node_of(b), err));
     if (fault_comes_after(f))
         return fault_error(f, lh_str_of(c->key), err);
@@ -277,10 +297,8 @@ static lh_status
 upload_commit(struct lh_upload *base, struct lh_object_info *info, struct lh_error *err)
 {
     struct sim_upload *u = (struct sim_upload *)base;
-    const struct change c = {.key = base->key,
-                             .bytes = u->bytes,
-                             .if_absent = u->if_absent,
-                             .if_match = u->if_match};
+    const struct change c = {
+        .key = base->key, .bytes = u->bytes, .if_absent = u->if_absent, .if_match = u->if_match};
 
     return change_send(base->bucket, &c, info, err);
 }
@@ -313,7 +331,7 @@ put_file(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *path
 }
 
 static lh_status
-bucket_remove(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+object_remove(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
               struct lh_error *err)
 {
     LH_AUTO_CHARS text = lh_str_dup(key);
@@ -355,8 +373,8 @@ look(struct lh_bucket *b, const char *what, lh_str key, struct shelf_object **ou
 }
 
 static lh_status
-bucket_head(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_object_info *info,
-            struct lh_error *err)
+shelf_head(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_object_info *info,
+           struct lh_error *err)
 {
     struct shelf_object *o;
 
@@ -428,8 +446,7 @@ reader_free(struct lh_reader_at *base)
 /* A listing is no picture of one moment: it goes on where it was, and what is put behind its back
  * before that place is not in it. */
 static lh_status
-bucket_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l,
-            struct lh_error *err)
+shelf_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l, struct lh_error *err)
 {
     char after[LH_KEY_MAX + 2];
     enum fault f = fault_draw();
@@ -449,8 +466,7 @@ bucket_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l,
 
         if (o != NULL && strcmp(o->key, after) == 0 && (!is_first || l->after.len > 0))
             o = shelf_at(place + 1);
-        if (o == NULL || !lh_str_starts(lh_str_of(o->key), l->prefix) ||
-            !object_lister_has_room(l))
+        if (o == NULL || !lh_str_starts(lh_str_of(o->key), l->prefix) || !object_lister_has_room(l))
             break;
         shelf_info(o, &info);
         info.sha256[0] = '\0';
@@ -483,14 +499,14 @@ static const struct bucket_ops ops = {
     .upload_commit = upload_commit,
     .upload_free = upload_free,
     .put_file = put_file,
-    .remove = bucket_remove,
-    .head = bucket_head,
+    .remove = object_remove,
+    .head = shelf_head,
     .open = reader_open,
     .read = reader_read,
     .file = reader_file,
     .is_proven = reader_is_proven,
     .reader_free = reader_free,
-    .list = bucket_list,
+    .list = shelf_list,
     .free = bucket_end,
 };
 

@@ -84,10 +84,10 @@ ask_until_answered(enum lh_method method, const char *service, const char *path,
     for (int i = 0; i < TRIES_MAX; i++) {
         LH_AUTO_ERROR(err);
         json_t *answer = NULL;
-        lh_status status =
-            ask_somebody(method, service, path, body, content_type, &answer, &err);
+        lh_status status = ask_somebody(method, service, path, body, content_type, &answer, &err);
 
-        sim_say("%s %.*s: %s %s", path, LH_FMT(lh_str_slice(body, 0, body.len > 0 ? body.len - 1 : 0)),
+        sim_say("%s %.*s: %s %s", path,
+                LH_FMT(lh_str_slice(body, 0, body.len > 0 ? body.len - 1 : 0)),
                 lh_status_name(status), status == LH_OK ? "" : err.reason);
         if (status == LH_OK)
             return answer ? answer : json_null();
@@ -185,8 +185,8 @@ note(struct client *c)
                    "{\"event_id\":\"%s\",\"entity_type\":\"note\",\"entity_id\":\"w%u\","
                    "\"action\":\"noted\"}\n",
                    id, c->number);
-    answer = ask_until_answered(LH_POST, "journald", "/internal/journal/events", lh_str_of(body),
-                                NULL);
+    answer =
+        ask_until_answered(LH_POST, "journald", "/internal/journal/events", lh_str_of(body), NULL);
     if (answer != NULL)
         oracle_event_acked(id);
 }
@@ -312,7 +312,8 @@ client_run(void *arg)
 
     for (unsigned i = 0; i < world_plan.ops_per_client; i++) {
         act(&c);
-        sim_sleep_us((int64_t)sim_draw_below(sim_chance(50) ? 60 * SIM_SECOND : SIM_SECOND));
+        sim_sleep_us((int64_t)sim_draw_below(
+            (uint64_t)(sim_chance(100) ? world_plan.idle_max_us : SIM_SECOND)));
     }
     return NULL;
 }

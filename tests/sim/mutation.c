@@ -1,6 +1,6 @@
 /*
  * What happens when a part of the protocol is taken out. Each is done here, at a seam: the code
- * under test knows nothing of it. Two more are in shelf.c, one in bucket.c.
+ * under test knows nothing of it. One more is in shelf.c, one in bucket.c.
  */
 #include <string.h>
 
@@ -13,13 +13,14 @@ enum mutation world_mutation;
 static const char *const names[MUTATION_COUNT] = {
     "none",
     "ignore-if-absent",
-    "ignore-if-match",
     "collect-beside-writers",
     "no-writer-records",
     "answer-before-put",
     "no-read-back",
     "no-event-recovery",
     "log-answers-early",
+    "no-fence",
+    "trust-memory",
 };
 
 const char *
@@ -98,4 +99,24 @@ __wrap_lh_append_log_add(struct lh_append_log *log, struct lh_call *call, lh_str
     if (world_mutation == MUTATION_LOG_ANSWERS_EARLY)
         return lh_append_log_add_async(log, record, err);
     return __real_lh_append_log_add(log, call, record, err);
+}
+
+lh_status
+__wrap_catalog_fence(struct catalog *c, struct lh_call *call, lh_str dataset, struct lh_error *err)
+{
+    if (world_mutation == MUTATION_NO_FENCE)
+        return LH_OK;
+    return __real_catalog_fence(c, call, dataset, err);
+}
+
+/* Whoever asks whether a version still stands is told so. */
+lh_status
+__wrap_lh_object_head(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                      struct lh_object_info *info, struct lh_error *err)
+{
+    if (world_mutation != MUTATION_TRUST_MEMORY ||
+        !lh_str_starts(key, LH_STR(CATALOG_DATASETS_PREFIX)))
+        return __real_lh_object_head(b, call, key, info, err);
+    *info = (struct lh_object_info){0};
+    return LH_OK;
 }

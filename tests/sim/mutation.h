@@ -6,6 +6,7 @@
 
 #include "seams.h"
 #include "services/catalogd/event.h"
+#include "services/catalogd/restore.h"
 #include "services/catalogd/writer.h"
 #include "store/append_log.h"
 
@@ -22,5 +23,9 @@ SEAM(lh_status, catalog_events_complete, struct catalog *c, struct lh_call *call
      struct lh_error *err);
 SEAM(lh_status, lh_append_log_add, struct lh_append_log *log, struct lh_call *call, lh_str record,
      struct lh_error *err);
+SEAM(lh_status, catalog_fence, struct catalog *c, struct lh_call *call, lh_str dataset,
+     struct lh_error *err);
+SEAM(lh_status, lh_object_head, struct lh_bucket *b, struct lh_call *call, lh_str key,
+     struct lh_object_info *info, struct lh_error *err);
 
 #endif

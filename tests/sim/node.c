@@ -157,8 +157,10 @@ node_boot(void *arg)
     static const struct lh_service *const services[] = {&lh_journald, &lh_catalogd, &lh_ingestd,
                                                         NULL};
     struct node *n = arg;
-    const struct lh_host_options options = {
-        .services = services, .config = config_of_all(), .data_dir = "/nowhere", .is_embedded = true};
+    const struct lh_host_options options = {.services = services,
+                                            .config = config_of_all(),
+                                            .data_dir = "/nowhere",
+                                            .is_embedded = true};
     LH_AUTO_ERROR(err);
 
     sim_say("starts");

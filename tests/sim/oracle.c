@@ -29,7 +29,7 @@ struct version {
     size_t file_count;
     char mode[16];
     char event_id[LH_UUID_TEXT];
-    bool stands, has_event;
+    bool stands, has_event, has_echo; /* echo: put again, after it was collected */
 };
 
 struct dataset {
@@ -254,9 +254,21 @@ files_take(struct dataset *d, uint64_t number, const struct lh_table *t)
     rows_sort(&v->rows);
 }
 
+/* Numbers that were collected can be taken again by whoever has slept since; a store without
+ * transactions cannot tell. What must hold: it is no head, nobody is told that it was done, nobody
+ * reads it, and it goes away. */
 static void
-version_again(const struct dataset *d, uint64_t number, const uint8_t digest[LH_SHA256_BYTES])
+version_again(struct dataset *d, uint64_t number, const uint8_t digest[LH_SHA256_BYTES])
 {
+    bool is_collected = !d->versions[number].stands && number < d->newest;
+
+    for (uint64_t v = 1; v < number; v++)
+        is_collected = is_collected && !d->versions[v].stands;
+    if (is_collected) {
+        sim_say("version %llu of %s is an echo", (unsigned long long)number, d->name);
+        d->versions[number].has_echo = true;
+        return;
+    }
     if (memcmp(d->versions[number].digest, digest, LH_SHA256_BYTES) != 0)
         sim_violation("version %llu of %s has two winners", (unsigned long long)number, d->name);
     else
@@ -411,6 +423,7 @@ oracle_removed(const struct shelf_object *o)
             sim_violation("the newest version of %s was removed: %llu", d->name,
                           (unsigned long long)number);
         d->versions[number].stands = false;
+        d->versions[number].has_echo = false;
     } else if (is_reachable(o->key, &by, &number)) {
         sim_violation("%s was removed, which version %llu of %s names", o->key,
                       (unsigned long long)number, by);
@@ -434,6 +447,9 @@ oracle_acked(const char *dataset, uint64_t version, const char *row)
     if (version == 0 || version > d->newest)
         sim_violation("version %llu of %s was acknowledged and is not there",
                       (unsigned long long)version, dataset);
+    if (d->versions[version].has_echo)
+        sim_violation("an echo of version %llu of %s was acknowledged", (unsigned long long)version,
+                      dataset);
     if (row != NULL && !rows_have(&d->versions[version].rows, row))
         sim_violation("row '%s' was acknowledged in version %llu of %s and is not in it", row,
                       (unsigned long long)version, dataset);
@@ -474,7 +490,9 @@ static void
 dataset_settle(const struct dataset *d)
 {
     for (uint64_t v = 1; v <= d->newest; v++)
-        if (!d->versions[v].has_event)
+        if (d->versions[v].has_echo)
+            sim_violation("the echo of version %llu of %s stays", (unsigned long long)v, d->name);
+        else if (!d->versions[v].has_event)
             sim_violation("version %llu of %s has no event", (unsigned long long)v, d->name);
     for (size_t place = 0; place < NODES; place++) {
         LH_AUTO_BUF(rows, (size_t)1 << 20);

@@ -27,7 +27,8 @@ __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 
     if (!sim_is_on())
         return __real_clock_gettime(clock, t);
-    us = clock == CLOCK_REALTIME ? node_clock_us(sim_node()) : sim_now_us() - SIM_EPOCH_US + 1000000;
+    us =
+        clock == CLOCK_REALTIME ? node_clock_us(sim_node()) : sim_now_us() - SIM_EPOCH_US + 1000000;
     t->tv_sec = us / 1000000;
     t->tv_nsec = us % 1000000 * 1000;
     return 0;
@@ -169,8 +170,8 @@ __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struc
 
     if (!sim_is_on())
         return __real_pthread_cond_timedwait(c, m, until);
-    until_us = until->tv_sec * INT64_C(1000000) + (until->tv_nsec + 999) / 1000 + SIM_EPOCH_US -
-               1000000;
+    until_us =
+        until->tv_sec * INT64_C(1000000) + (until->tv_nsec + 999) / 1000 + SIM_EPOCH_US - 1000000;
     sim_unlock(m);
     was_woken = sim_wait(c, until_us);
     sim_lock(m);

@@ -74,7 +74,7 @@ condition_holds(const struct shelf_object *there, const char *if_match)
 {
     struct lh_object_info info;
 
-    if (if_match == NULL || world_mutation == MUTATION_IGNORE_IF_MATCH)
+    if (if_match == NULL)
         return true;
     if (there == NULL)
         return false;

@@ -58,6 +58,13 @@ __wrap_lh_store_free(struct lh_store *s)
     (void)s;
 }
 
+/* There is no rescue bucket here. */
+void
+__wrap_lh_store_on_rescue(struct lh_store *s, lh_rescue_listener listener, void *self)
+{
+    (void)s, (void)listener, (void)self;
+}
+
 struct lh_bucket *
 __wrap_lh_store_primary(struct lh_store *s)
 {
@@ -309,11 +316,11 @@ __wrap_lh_merge_files(struct lh_engine *work, struct lh_call *call,
 
     (void)work;
     LH_TRY(lh_file_read(options->new_path, FILE_BYTES_MAX, &newer, err));
-    for (size_t i = 0; i < options->old_count; i++) {
+    for (size_t i = 0; i < options->old.uri_count; i++) {
         LH_AUTO_BUF(old, FILE_BYTES_MAX);
 
-        if (!lh_lake_uri_parse(lh_str_of(options->old_uris[i]), &bucket, &key))
-            return lh_fail(err, LH_BUG, "sim.uri", "%s", options->old_uris[i]);
+        if (!lh_lake_uri_parse(lh_str_of(options->old.uris[i]), &bucket, &key))
+            return lh_fail(err, LH_BUG, "sim.uri", "%s", options->old.uris[i]);
         LH_TRY(lh_object_get(node_bucket(sim_node()), call, key, &old, NULL, err));
         rows_keep(lh_buf_str(&old), lh_buf_str(&newer), options->key_column != NULL, &rows);
     }

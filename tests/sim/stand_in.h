@@ -16,6 +16,7 @@
 SEAM(lh_status, lh_store_open, const struct lh_config *config, const char *data_dir,
      struct lh_secrets *secrets, struct lh_store **out, struct lh_error *err);
 SEAM(void, lh_store_free, struct lh_store *s);
+SEAM(void, lh_store_on_rescue, struct lh_store *s, lh_rescue_listener listener, void *self);
 SEAM(struct lh_bucket *, lh_store_primary, struct lh_store *s);
 SEAM(lh_status, lh_store_bucket, struct lh_store *s, struct lh_call *call, lh_str name,
      struct lh_bucket **out, struct lh_error *err);

@@ -37,9 +37,9 @@ struct task {
     void *(*run)(void *);
     void *arg, *result;
     char name[NAME_BYTES];
-    int64_t wake_us;      /* SIM_NEVER: only when woken */
-    uint64_t lot;         /* among those that are due at the same time */
-    const void *waits_on; /* NULL: only for the time */
+    int64_t wake_us;                  /* SIM_NEVER: only when woken */
+    uint64_t lot;                     /* among those that are due at the same time */
+    const void *waits_on;             /* NULL: only for the time */
     bool was_woken, is_done, is_over; /* over: nobody will join it any more */
 #if defined(__SANITIZE_ADDRESS__)
     void *fake_stack;

@@ -31,11 +31,10 @@ bool sim_is_on(void); /* false outside of a run: the seams then lead to the real
 
 /* ---- tasks ---- */
 
-struct task *
-sim_task_start(struct node *node, const char *name, void *(*run)(void *), void *arg);
+struct task *sim_task_start(struct node *node, const char *name, void *(*run)(void *), void *arg);
 void *sim_task_join(struct task *t);
-void sim_task_detach(struct task *t); /* nobody will join it */
-struct node *sim_node(void); /* of the running task; NULL for the world's own */
+void sim_task_detach(struct task *t);   /* nobody will join it */
+struct node *sim_node(void);            /* of the running task; NULL for the world's own */
 void sim_node_enter(struct node *node); /* what the running task does from here on, it does there */
 const char *sim_task_name(void);
 void sim_task_rename(const char *name);

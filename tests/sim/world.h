@@ -25,6 +25,8 @@ struct world_plan {
     unsigned crash_per_mille; /* of them, too: the process is gone at that step */
     unsigned pause_per_mille; /* the process stands still for up to pause_max_us */
     int64_t pause_max_us, latency_us;
+    bool is_sleepy;      /* processes stand still just before a commit, and somebody collects */
+    int64_t idle_max_us; /* between two acts of a client, now and then */
 };
 extern struct world_plan world_plan;
 
@@ -34,13 +36,13 @@ extern bool world_is_calm;
 /* ---- nodes (node.c) ---- */
 
 void nodes_begin(void);
-void nodes_end(void);                 /* stops those that live */
-struct node *node_at(size_t place);   /* the living process of that place, or NULL */
-void node_await(size_t place);        /* until it answers */
-void node_crash(struct node *n);      /* nothing it does from now on has any effect */
+void nodes_end(void);               /* stops those that live */
+struct node *node_at(size_t place); /* the living process of that place, or NULL */
+void node_await(size_t place);      /* until it answers */
+void node_crash(struct node *n);    /* nothing it does from now on has any effect */
 bool node_is_dead(const struct node *n);
-void node_hold(struct node *n);       /* somebody is inside: its memory stays until… */
-void node_let(struct node *n);        /* …he has left */
+void node_hold(struct node *n); /* somebody is inside: its memory stays until… */
+void node_let(struct node *n);  /* …he has left */
 struct lh_mesh *node_mesh(struct node *n);
 struct lh_bucket *node_bucket(struct node *n);
 const char *node_name(const struct node *n);
@@ -117,13 +119,14 @@ void oracle_settle(void);
 enum mutation {
     MUTATION_NONE,
     MUTATION_IGNORE_IF_ABSENT,
-    MUTATION_IGNORE_IF_MATCH,
     MUTATION_COLLECT_BESIDE_WRITERS,
     MUTATION_NO_WRITER_RECORDS,
     MUTATION_ANSWER_BEFORE_PUT,
     MUTATION_NO_READ_BACK,
     MUTATION_NO_EVENT_RECOVERY,
     MUTATION_LOG_ANSWERS_EARLY,
+    MUTATION_NO_FENCE,
+    MUTATION_TRUST_MEMORY,
     MUTATION_COUNT
 };
 extern enum mutation world_mutation;

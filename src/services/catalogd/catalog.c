@@ -263,6 +263,21 @@ catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_sn
 }
 
 lh_status
+catalog_version_true(struct catalog *c, struct lh_call *call, const struct catalog_snapshot *s,
+                     struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *next = NULL;
+    lh_str dataset = lh_str_of(s->shown.dataset);
+
+    if (catalog_index_head(c->index, dataset).version <= s->shown.version)
+        return LH_OK;
+    if (catalog_version_load(c, call, dataset, s->shown.version + 1, &next, NULL) != LH_OK ||
+        catalog_snapshot_follows(next, s))
+        return LH_OK;
+    return version_unknown(dataset, s->shown.version, err);
+}
+
+lh_status
 catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
              struct catalog_snapshot **out, struct lh_error *err)
 {
@@ -282,6 +297,7 @@ catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t v
     if (!catalog_index_has(c->index, dataset, version))
         return version_unknown(c, dataset, version, err);
     LH_TRY(catalog_version_load(c, call, dataset, version, &s, err));
+    LH_TRY(catalog_version_true(c, call, s, err));
     return catalog_version_erase(c, call, s, out, err);
 }
 
@@ -397,10 +413,17 @@ struct walk {
     char name[CATALOG_KEY_TEXT];
 };
 
+/* Only what goes down from the head without a gap is history (gc_plan.c). */
 static void
 walk_flush(struct walk *w)
 {
-    catalog_index_prune(w->c->index, lh_str_of(w->name), w->seen.items, w->seen.count);
+    size_t from = w->seen.count;
+
+    while (from > 1 && w->seen.items[from - 2] == w->seen.items[from - 1] - 1)
+        from--;
+    if (from > 0)
+        catalog_index_prune(w->c->index, lh_str_of(w->name), w->seen.items + from - 1,
+                            w->seen.count - from + 1);
     w->seen.count = 0;
 }
 

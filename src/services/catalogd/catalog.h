@@ -61,6 +61,10 @@ lh_status catalog_version_prove(struct catalog *c, struct lh_call *call, lh_str 
 /* How a version is to be read, as a new reference. */
 lh_status catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
                                 struct catalog_snapshot **out, struct lh_error *err);
+/* NOT_FOUND for a version that the next one was not built on: its number had been collected and was
+ * taken again by a process that had slept (commit.h). */
+lh_status catalog_version_true(struct catalog *c, struct lh_call *call,
+                               const struct catalog_snapshot *s, struct lh_error *err);
 /* The number of the head, also of a hidden dataset (0: none), and whether it is hidden; `is_hidden`
  * is false when the head is broken. */
 lh_status catalog_head(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t *version,

@@ -345,6 +345,12 @@ lh_catalog_writer_end(struct lh_catalog_client *c, struct lh_call *call, const c
     lh_call_fini(&own);
 }
 
+void
+lh_catalog_writer_leave(struct lh_catalog_client *c, const char *writer_id)
+{
+    writer_forget(c, writer_id);
+}
+
 /* ---- commit ---- */
 
 static void

@@ -104,6 +104,10 @@ lh_status lh_catalog_writer_begin(struct lh_catalog_client *c, struct lh_call *c
 void
 lh_catalog_writer_end(struct lh_catalog_client *c, struct lh_call *call, const char *writer_id);
 
+/* Renews it no longer and lets it expire: for a commit whose end is not known, which may still come
+ * about. */
+void lh_catalog_writer_leave(struct lh_catalog_client *c, const char *writer_id);
+
 struct lh_catalog_commit {
     const char *dataset;
     const char *writer_id;

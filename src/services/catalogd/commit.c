@@ -195,8 +195,6 @@ tombstones_set(struct catalog *c, struct lh_call *call, const struct catalog_com
     return LH_OK;
 }
 
-/* ---- gates ---- */
-
 static lh_status
 version_taken(const char *dataset, uint64_t version, struct lh_error *err)
 {
@@ -204,6 +202,31 @@ version_taken(const char *dataset, uint64_t version, struct lh_error *err)
                    "version %llu of '%s' was committed by somebody else",
                    (unsigned long long)version, dataset);
 }
+
+/* Which of all that may ever have had the number before it this one stands on. */
+static lh_status
+parent_set(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
+           struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *parent = NULL;
+    LH_AUTO_ERROR(why);
+    lh_status status;
+
+    if (s->shown.parent == 0)
+        return LH_OK;
+    status =
+        catalog_version_load(c, call, lh_str_of(s->shown.dataset), s->shown.parent, &parent, &why);
+    if (status == LH_OK)
+        s->parent_commit = text_copy(s, parent->commit_id);
+    if (status == LH_OK || status == LH_CORRUPT)
+        return LH_OK;
+    if (status == LH_NOT_FOUND)
+        return version_taken(s->shown.dataset, s->shown.version, err);
+    lh_error_copy(err, &why);
+    return status;
+}
+
+/* ---- gates ---- */
 
 /* A hidden dataset is as good as none: whoever was told that it does not exist may make it again.
  */
@@ -308,7 +331,18 @@ put_is_uncertain(lh_status status)
            status == LH_TIMEOUT || status == LH_CANCELED || status == LH_IO;
 }
 
-/* Who has the version? The call itself may be over by now, so this asks on one of its own. */
+/* Not "taken": whoever asked must neither believe that the version is a rival's nor take back the
+ * objects that it may name. */
+static lh_status
+put_unknown(const struct lh_snapshot *v, const struct lh_error *why, struct lh_error *err)
+{
+    return lh_fail(err, LH_UNAVAILABLE, "catalog.commit_unknown",
+                   "whether version %llu of '%s' was committed cannot be found out: %s",
+                   (unsigned long long)v->version, v->dataset, why->text);
+}
+
+/* Who has the version? The call itself may be over by now, so this asks on one of its own. A
+ * request may also be under way still: then nobody has it yet. */
 static lh_status
 put_resolve(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v, lh_bytes bytes,
             const struct lh_error *why, struct lh_error *err)
@@ -327,12 +361,10 @@ put_resolve(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v
     lh_call_fini(&own);
     if (status == LH_OK && lh_str_eq(lh_buf_str(&there), lh_bytes_str(bytes)))
         return LH_OK;
-    if (status == LH_OK || status == LH_CORRUPT) {
-        catalog_index_add(c->index, lh_str_of(v->dataset), v->version);
-        return version_taken(v->dataset, v->version, err);
-    }
-    lh_error_copy(err, why);
-    return why->status;
+    if (status != LH_OK)
+        return put_unknown(v, why, err);
+    catalog_index_add(c->index, lh_str_of(v->dataset), v->version);
+    return version_taken(v->dataset, v->version, err);
 }
 
 static lh_status
@@ -363,6 +395,7 @@ static lh_status
 version_finish(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
                struct lh_error *err)
 {
+    LH_AUTO_ERROR(why);
     struct lh_call own;
     lh_status status;
 
@@ -372,19 +405,76 @@ version_finish(struct catalog *c, struct lh_call *call, struct catalog_snapshot 
     own.source = call->source;
     own.deadline_ms = lh_time_mono_ms() + FINISH_WAIT_MS;
     catalog_keep(c, s);
-    status = catalog_event_commit(c, &own, s, err);
+    status = catalog_event_commit(c, &own, s, &why);
     lh_call_fini(&own);
-    if (status != LH_OK)
-        return lh_error_wrap(err, "version %llu of '%s' is committed, but its event is not written",
-                             (unsigned long long)s->shown.version, s->shown.dataset);
-    return LH_OK;
+    if (status == LH_OK)
+        return LH_OK;
+    return lh_fail(err, LH_UNAVAILABLE, "catalog.event_pending",
+                   "version %llu of '%s' is committed, but its event is not written yet: %s",
+                   (unsigned long long)s->shown.version, s->shown.dataset, why.text);
+}
+
+/* A number below the head, given away for the second time. It is nobody's head and names what may
+ * be gone; whoever asked for it begins again. */
+static lh_status
+echo_remove(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v,
+            struct lh_error *err)
+{
+    lh_str dataset = lh_str_of(v->dataset);
+    char text[CATALOG_KEY_TEXT];
+    lh_str key = catalog_manifest_key(dataset, v->version, text);
+    struct lh_object_info info;
+    lh_status status = lh_object_head(c->bucket, call, key, &info, NULL);
+
+    if (status == LH_OK)
+        status = lh_object_delete(c->bucket, call, key, info.etag, NULL);
+    catalog_index_remove(c->index, dataset, v->version);
+    if (status != LH_OK && status != LH_NOT_FOUND)
+        return lh_fail(err, LH_UNAVAILABLE, "catalog.commit_unknown",
+                       "version %llu of '%s' was put too late and could not be taken back",
+                       (unsigned long long)v->version, v->dataset);
+    return version_taken(v->dataset, v->version, err);
+}
+
+/* After a put that may have come too late. While the writer's record is there, nothing was
+ * collected; while the parent is, the number was not. */
+static lh_status
+put_confirm(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v, lh_str writer_id,
+            struct lh_error *err)
+{
+    char key[CATALOG_KEY_TEXT];
+    struct lh_object_info info;
+    lh_status status;
+
+    if (catalog_writer_lives(c->writers, writer_id) ||
+        catalog_writer_renew(c->writers, call, writer_id, NULL) == LH_OK)
+        return LH_OK;
+    LH_TRY(catalog_dataset_refresh(c, call, lh_str_of(v->dataset), err));
+    if (v->parent == 0)
+        status = catalog_index_head(c->index, lh_str_of(v->dataset)).version > v->version
+                     ? LH_NOT_FOUND
+                     : LH_OK;
+    else
+        status = lh_object_head(c->bucket, call,
+                                catalog_manifest_key(lh_str_of(v->dataset), v->parent, key), &info,
+                                NULL);
+    if (status == LH_OK ||
+        catalog_index_head(c->index, lh_str_of(v->dataset)).version == v->version)
+        return LH_OK;
+    if (status == LH_NOT_FOUND)
+        return echo_remove(c, call, v, err);
+    return lh_fail(err, LH_UNAVAILABLE, "catalog.commit_unknown",
+                   "version %llu of '%s' was put late, and whether in time cannot be found out",
+                   (unsigned long long)v->version, v->dataset);
 }
 
 static lh_status
 version_commit(struct catalog *c, struct lh_call *call, struct catalog_snapshot *s,
-               struct lh_error *err)
+               lh_str writer_id, struct lh_error *err)
 {
     LH_TRY(version_put(c, call, s, err));
+    if (writer_id.len > 0)
+        LH_TRY(put_confirm(c, call, &s->shown, writer_id, err));
     LH_FAULT("catalog.commit.after_put", err);
     LH_TRY(version_finish(c, call, s, err));
     LH_FAULT("catalog.commit.after_event", err);
@@ -414,30 +504,71 @@ repeat_find(struct catalog *c, struct lh_call *call, const struct catalog_commit
     return LH_OK;
 }
 
-/* A commit by somebody who announced no writer announces one for its own duration, so that what it
- * names cannot be collected between the look and the put. */
+/* A commit by somebody who announced no writer announces one for its own duration, so that neither
+ * what it names nor the versions it stands on can be collected between the look and the put. */
 static lh_status
 writer_ensure(struct catalog *c, struct lh_call *call, const struct lh_catalog_commit *w,
-              char own[LH_UUID_TEXT], struct lh_error *err)
+              bool is_fence, char own[LH_UUID_TEXT], struct lh_error *err)
 {
     lh_str dataset = lh_str_of(w->dataset);
 
+    if (is_fence)
+        return LH_OK;
     if (w->writer_id != NULL && w->writer_id[0] != '\0')
         return catalog_writer_check(c->writers, call, lh_str_of(w->writer_id), dataset, err);
-    if (w->file_count == 0)
-        return LH_OK;
     lh_uuid_format(lh_uuid_v7(), own);
     return catalog_writer_begin(c->writers, call, lh_str_of(own), dataset, err);
+}
+
+/* That the version this one stands on is still in the bucket, and not only in our memory. Versions
+ * are collected from the oldest on, and not while a writer lives, so when `parent` is there, the
+ * number after it has never been given away and is ours or somebody's by the put alone. Otherwise
+ * we are a process that has slept: the number may have been used and collected since. */
+static lh_status
+parent_gate(struct catalog *c, struct lh_call *call, const struct lh_snapshot *v,
+            struct lh_error *err)
+{
+    lh_str dataset = lh_str_of(v->dataset);
+    char key[CATALOG_KEY_TEXT];
+    struct lh_object_info info;
+    LH_AUTO_ERROR(why);
+    lh_status status;
+
+    if (v->parent == 0) {
+        LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+        return catalog_index_head(c->index, dataset).version == 0
+                   ? LH_OK
+                   : version_taken(v->dataset, v->version, err);
+    }
+    status =
+        lh_object_head(c->bucket, call, catalog_manifest_key(dataset, v->parent, key), &info, &why);
+    if (status == LH_NOT_FOUND) {
+        catalog_index_remove(c->index, dataset, v->parent);
+        LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+        return version_taken(v->dataset, v->version, err);
+    }
+    if (status != LH_OK)
+        lh_error_copy(err, &why);
+    return status;
 }
 
 static lh_status
 gates_pass(struct catalog *c, struct lh_call *call, const struct catalog_commit *commit,
            struct catalog_snapshot *s, bool is_hidden, struct lh_error *err)
 {
+    LH_TRY(parent_gate(c, call, &s->shown, err));
     LH_TRY(catalog_snapshot_seal(s, err));
     LH_TRY(catalog_snapshot_check(s, err));
     LH_TRY(schema_gate(c, call, s, commit->wish.may_evolve, is_hidden, err));
     return objects_gate(c, call, &s->shown, err);
+}
+
+static lh_str
+writer_of(const struct catalog_commit *commit, const char *own)
+{
+    if (own[0] != '\0')
+        return lh_str_of(own);
+    return commit->is_fence ? LH_STR("") : lh_str_of(commit->wish.writer_id);
 }
 
 static lh_status
@@ -448,13 +579,16 @@ commit_on(struct catalog *c, struct lh_call *call, const struct catalog_commit *
     char own[LH_UUID_TEXT] = "";
     lh_status status;
 
-    LH_TRY(writer_ensure(c, call, &commit->wish, own, err));
-    status = tombstones_set(c, call, commit, s, err);
+    LH_TRY(writer_ensure(c, call, &commit->wish, commit->is_fence, own, err));
+    status = parent_set(c, call, s, err);
+    if (status == LH_OK)
+        status = tombstones_set(c, call, commit, s, err);
     if (status == LH_OK)
         status = gates_pass(c, call, commit, s, is_hidden, err);
     if (status == LH_OK)
-        status = version_commit(c, call, s, err);
-    if (own[0] != '\0')
+        status = version_commit(c, call, s, writer_of(commit, own), err);
+    /* A put that may still be under way is protected until the writer expires. */
+    if (own[0] != '\0' && !lh_error_is(err, "catalog.commit_unknown"))
         catalog_writer_end(c->writers, call, lh_str_of(own), NULL);
     LH_TRY(status);
     *out = lh_take(s);

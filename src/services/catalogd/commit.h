@@ -7,8 +7,14 @@
  * Races    whoever puts first has the version; the others get CONFLICT "catalog.version_taken". A
  *          put whose answer was lost is read back: the manifest carries the id of its commit, so a
  *          process knows its own.
+ * Stale    a process that has slept may know an old head, and its writer may have expired. So the
+ *          parent must still be in the bucket when the writer is known to live, and when the put
+ *          took so long that the writer may have expired meanwhile, the version counts only if the
+ *          writer can still be renewed or the parent is still there.
  * Fails    CONFLICT "catalog.version_taken" | "catalog.schema_drift" | "catalog.writer_expired";
- *          INVALID "catalog.snapshot" | "catalog.object" for objects that are not there as stated.
+ *          INVALID "catalog.snapshot" | "catalog.object" for objects that are not there as stated;
+ *          UNAVAILABLE "catalog.commit_unknown": the version may or may not come about, so nothing
+ *          that it names may be taken back; "catalog.event_pending": it stands.
  */
 #ifndef LH_SERVICES_CATALOGD_COMMIT_H
 #define LH_SERVICES_CATALOGD_COMMIT_H
@@ -21,6 +27,7 @@ struct catalog_commit {
     /* Of this service's own commits only. */
     const char *tombstones; /* key of those in force from now on, "": none; NULL: as before */
     const char *reason, *requested_by;
+    bool is_fence; /* under the lease of a collection: no writer is announced */
 };
 
 /* The body of /internal/catalog/commit; texts go into the arena. */

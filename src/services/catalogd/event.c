@@ -158,7 +158,39 @@ version_is_young(const struct catalog_snapshot *s, int64_t grace_us)
     return grace_us > 0 && s->shown.created_us > lh_time_now_us() - grace_us;
 }
 
-/* A broken manifest says nothing that an event could tell, and must not hold up what follows it. */
+/* A manifest that cannot be read must not hold up what follows it, and may be readable again
+ * tomorrow: its event says what is known without it. */
+static lh_status
+event_unreadable(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+                 const struct lh_error *why, struct lh_error *err)
+{
+    LH_AUTO_BUF(now, 65536);
+    struct lh_json_writer w = lh_json_writer_over(&now);
+    char id[LH_UUID_TEXT];
+    struct lh_call own;
+    lh_status status;
+
+    lh_json_object_begin(&w);
+    lh_json_set_u64(&w, "version", version);
+    lh_json_set_cstr(&w, "unreadable", why->text);
+    lh_json_object_end(&w);
+    lh_uuid_format(catalog_version_id(dataset, version), id);
+    lh_call_init(&own);
+    own.deadline_ms = call->deadline_ms;
+    own.source = "recovered";
+    status = lh_journal_event(
+        c->env->mesh, &own,
+        &(struct lh_journal_event){.event_id = id,
+                                   .entity_type = "dataset",
+                                   .entity_id = lh_arena_cstr(&call->arena, dataset),
+                                   .action = "version.committed",
+                                   .new_json = lh_buf_str(&now)},
+        err);
+    lh_call_fini(&own);
+    return status;
+}
+
+/* One that has been collected has nothing to tell any more. */
 static lh_status
 version_recover(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                 int64_t grace_us, bool *is_done, struct lh_error *err)
@@ -168,8 +200,10 @@ version_recover(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_
     lh_status status = catalog_version_load(c, call, dataset, version, &s, &why);
 
     *is_done = true;
-    if (status == LH_CORRUPT || status == LH_NOT_FOUND)
+    if (status == LH_NOT_FOUND)
         return LH_OK;
+    if (status == LH_CORRUPT)
+        return event_unreadable(c, call, dataset, version, &why, err);
     if (status != LH_OK) {
         lh_error_copy(err, &why);
         return status;

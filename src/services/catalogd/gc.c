@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/time.h"
 #include "services/catalogd/gc_plan.h"
+#include "services/catalogd/restore.h"
 #include "services/catalogd/writer.h"
 #include "services/journald/client.h"
 #include "services/queryd/client.h"
@@ -249,6 +250,43 @@ readers_spare(struct hand *h, struct gc_plan *plan, const char **refusal, struct
     return LH_OK;
 }
 
+/* Nothing that could be named, and nothing that could be followed: then nobody can commit. */
+static lh_status
+dataset_is_empty(struct hand *h, bool *is_empty, struct lh_error *err)
+{
+    struct gc *g = h->g;
+    LH_AUTO(lh_object_list) *page = NULL;
+    const char *prefix = lh_arena_printf(&g->call->arena, "_data/%.*s/", LH_FMT(h->dataset));
+    struct catalog_entry entry;
+
+    LH_TRY(lh_object_list(g->c->bucket, g->call, lh_str_of(prefix), LH_STR(""), 1, &page, err));
+    *is_empty =
+        page->count == 0 && !catalog_index_entry(g->c->index, h->dataset, &g->call->arena, &entry);
+    return LH_OK;
+}
+
+/* Before what an expired writer has put may go, and before its record does: the writer may be a
+ * process that stands still, and would commit on the next number when it goes on. */
+static lh_status
+stale_fence(struct hand *h, struct lh_error *err)
+{
+    struct gc *g = h->g;
+    const struct catalog_stale *stale;
+    bool is_empty;
+
+    LH_TRY(catalog_writers_stale(g->c->writers, g->call, h->dataset, &stale, err));
+    if (stale == NULL)
+        return LH_OK;
+    LH_TRY(dataset_is_empty(h, &is_empty, err));
+    if (!is_empty) {
+        LH_TRY(catalog_lease_hold(g->c->writers, g->call, h->lease, err));
+        LH_TRY(catalog_fence(g->c, g->call, h->dataset, err));
+    }
+    for (; stale != NULL; stale = stale->next)
+        LH_TRY(catalog_stale_remove(g->c->writers, g->call, stale, err));
+    return LH_OK;
+}
+
 /* Says why the dataset must not be touched, or nothing. */
 static lh_status
 dataset_ask(struct hand *h, struct gc_plan *plan, const char **refusal, struct lh_error *err)
@@ -262,6 +300,8 @@ dataset_ask(struct hand *h, struct gc_plan *plan, const char **refusal, struct l
         *refusal = "a writer is in progress";
         return LH_OK;
     }
+    if (h->lease != NULL)
+        LH_TRY(stale_fence(h, err));
     LH_TRY(gc_plan_versions(g->c, g->call, h->dataset, g->options, plan, refusal, err));
     if (*refusal == NULL)
         LH_TRY(readers_spare(h, plan, refusal, err));
@@ -334,6 +374,25 @@ owners_collect(struct gc *g, struct lh_error *err)
     }
 }
 
+/* Writers that died before they had put anything. */
+static lh_status
+writers_collect(struct gc *g, struct lh_error *err)
+{
+    const struct catalog_stale *stale;
+
+    if (g->options->is_dry)
+        return LH_OK;
+    LH_TRY(catalog_writers_stale(g->c->writers, g->call, LH_STR(""), &stale, err));
+    for (; stale != NULL; stale = stale->next) {
+        lh_str dataset = lh_str_of(stale->dataset);
+
+        if (dataset.len > 0 &&
+            !catalog_index_entry(g->c->index, dataset, &g->call->arena, &(struct catalog_entry){0}))
+            LH_TRY(dataset_collect(g, dataset, err));
+    }
+    return LH_OK;
+}
+
 static lh_status
 datasets_collect(struct gc *g, struct lh_error *err)
 {
@@ -344,7 +403,8 @@ datasets_collect(struct gc *g, struct lh_error *err)
     count = catalog_index_entries(g->c->index, LH_STR(""), &g->call->arena, &entries);
     for (size_t i = 0; i < count; i++)
         LH_TRY(dataset_collect(g, lh_str_of(entries[i].name), err));
-    return owners_collect(g, err);
+    LH_TRY(owners_collect(g, err));
+    return writers_collect(g, err);
 }
 
 static void

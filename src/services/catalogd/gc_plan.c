@@ -31,7 +31,13 @@ versions_load(struct catalog *c, struct lh_call *call, lh_str dataset, struct gc
     for (size_t i = 0; i < count; i++) {
         struct gc_version *v = &plan->versions[i];
         LH_AUTO_ERROR(why);
-        lh_status status = catalog_version_load(c, call, dataset, numbers[i], &v->snapshot, &why);
+        char cached[CATALOG_SNAPSHOT_KEY];
+        lh_status status;
+
+        /* Only the oldest may be another than the one we have read: see echoes_expire. */
+        if (i == 0)
+            lh_cache_drop(c->snapshots, catalog_snapshot_key(dataset, numbers[i], cached));
+        status = catalog_version_load(c, call, dataset, numbers[i], &v->snapshot, &why);
 
         if (status == LH_CORRUPT) {
             *refusal = lh_arena_cstr(&call->arena, lh_str_of(why.text));
@@ -72,9 +78,29 @@ erased_expire(struct gc_plan *plan, int64_t before_us)
         plan->versions[i].is_expired = plan->versions[i].is_erased = true;
 }
 
+/* What stands below a gap, or is not what the next version was built on, was put by a process that
+ * did not know that its number is gone (commit.h). */
+static void
+echoes_expire(struct gc_plan *plan)
+{
+    size_t end = 0;
+
+    for (size_t i = 1; i < plan->version_count; i++) {
+        const struct gc_version *v = &plan->versions[i], *before = v - 1;
+
+        if (v->number != before->number + 1 ||
+            (v->snapshot && before->snapshot &&
+             !catalog_snapshot_follows(v->snapshot, before->snapshot)))
+            end = i;
+    }
+    for (size_t i = 0; i < end; i++)
+        plan->versions[i].is_expired = true;
+}
+
 void
 gc_plan_expire(struct gc_plan *plan, uint64_t keep_versions, int64_t before_us)
 {
+    echoes_expire(plan);
     erased_expire(plan, before_us);
     if (keep_versions == 0)
         return;

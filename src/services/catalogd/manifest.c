@@ -102,6 +102,7 @@ origin_encode(const struct catalog_snapshot *s, struct lh_table *t)
     lh_table_meta_set(t, "actor", lh_str_of(s->actor));
     lh_table_meta_set(t, "trace_id", lh_str_of(s->trace_id));
     lh_table_meta_set(t, "commit_id", lh_str_of(s->commit_id));
+    lh_table_meta_set(t, "parent_commit", lh_str_of(s->parent_commit));
     if (needs_second(s))
         tombstones_encode(s, t);
 }
@@ -252,6 +253,9 @@ origin_decode(struct reading *r)
     LH_TRY(meta_text(r, "actor", &s->actor));
     LH_TRY(meta_text(r, "trace_id", &s->trace_id));
     LH_TRY(meta_text(r, "commit_id", &s->commit_id));
+    /* Manifests of before have none. */
+    if (lh_table_meta(r->t, "parent_commit").ptr != NULL)
+        LH_TRY(meta_text(r, "parent_commit", &s->parent_commit));
     if (v->rejects[0] == '\0')
         v->rejects = NULL;
     return tombstones_decode(r);

@@ -38,6 +38,28 @@ rollback_make(struct lh_call *call, const struct catalog_snapshot *old, const ch
                  .ingest_key_count = v->ingest_key_count}};
 }
 
+/* In the bucket, not in our memory: a version that was collected must not be named again. */
+static lh_status
+version_stands(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+               struct lh_error *err)
+{
+    char key[CATALOG_KEY_TEXT];
+    struct lh_object_info info;
+    LH_AUTO_ERROR(why);
+    lh_status status =
+        lh_object_head(c->bucket, call, catalog_manifest_key(dataset, version, key), &info, &why);
+
+    if (status == LH_NOT_FOUND) {
+        catalog_index_remove(c->index, dataset, version);
+        return lh_fail(err, LH_NOT_FOUND, "catalog.unknown_version",
+                       "dataset '%.*s' has no version %llu", LH_FMT(dataset),
+                       (unsigned long long)version);
+    }
+    if (status != LH_OK)
+        lh_error_copy(err, &why);
+    return status;
+}
+
 static lh_status
 rollback_target(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                 uint64_t *head, struct catalog_snapshot **out, struct lh_error *err)
@@ -48,7 +70,9 @@ rollback_target(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_
     LH_TRY(catalog_head(c, call, dataset, head, &is_hidden, err));
     if (*head == 0)
         return catalog_index_unknown(c->index, dataset, err);
+    LH_TRY(version_stands(c, call, dataset, version, err));
     LH_TRY(catalog_version_load(c, call, dataset, version, out, err));
+    LH_TRY(catalog_version_true(c, call, *out, err));
     if ((*out)->shown.is_deleted)
         return lh_fail(err, LH_INVALID, "catalog.rollback",
                        "version %llu of '%.*s' is a deletion; there is nothing to roll back to",
@@ -117,7 +141,8 @@ catalog_rollback(struct catalog *c, struct lh_call *call, lh_str dataset, uint64
     lh_uuid_format(lh_uuid_v7(), writer_id);
     LH_TRY(catalog_writer_begin(c->writers, call, lh_str_of(writer_id), dataset, err));
     status = rollback_try(c, call, dataset, version, writer_id, out, is_unchanged, err);
-    catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
+    if (!lh_error_is(err, "catalog.commit_unknown"))
+        catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
     return status;
 }
 
@@ -153,6 +178,43 @@ catalog_delete(struct catalog *c, struct lh_call *call, lh_str dataset,
             return status;
         LH_TRY(lh_call_check(call, err));
     }
+}
+
+/* ---- fence ---- */
+
+static lh_status
+fence_commit(struct catalog *c, struct lh_call *call, struct catalog_commit *commit,
+             struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *made = NULL;
+
+    commit->is_fence = true;
+    commit->wish.source = "after a writer that expired";
+    return catalog_commit_run(c, call, commit, &made, err);
+}
+
+/* Where nothing is shown, nothing stays shown. */
+lh_status
+catalog_fence(struct catalog *c, struct lh_call *call, lh_str dataset, struct lh_error *err)
+{
+    LH_AUTO(catalog_snapshot) *head = NULL;
+    struct catalog_commit commit = {.commit_id = lh_uuid_v7()};
+    uint64_t version;
+    bool is_hidden;
+
+    LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+    LH_TRY(catalog_head(c, call, dataset, &version, &is_hidden, err));
+    if (version == 0 || is_hidden) {
+        commit.wish = (struct lh_catalog_commit){.dataset = lh_arena_cstr(&call->arena, dataset),
+                                                 .expected_head = version,
+                                                 .mode = "delete",
+                                                 .may_evolve = true};
+        return fence_commit(c, call, &commit, err);
+    }
+    LH_TRY(catalog_version_load(c, call, dataset, version, &head, err));
+    commit = rollback_make(call, head, NULL, version);
+    commit.wish.mode = "resync";
+    return fence_commit(c, call, &commit, err);
 }
 
 /* ---- describe ---- */

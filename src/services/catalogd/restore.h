@@ -17,6 +17,10 @@ catalog_rollback(struct catalog *c, struct lh_call *call, lh_str dataset, uint64
                  struct catalog_snapshot **out, bool *is_unchanged, struct lh_error *err);
 lh_status catalog_delete(struct catalog *c, struct lh_call *call, lh_str dataset,
                          struct catalog_snapshot **out, struct lh_error *err);
+/* For a collection that holds the lease: takes the number after the head with the head's own
+ * content, so that a writer which has expired, but may only be asleep, cannot take it any more. */
+lh_status
+catalog_fence(struct catalog *c, struct lh_call *call, lh_str dataset, struct lh_error *err);
 /* Metadata for people (meta.h), with its event. */
 lh_status catalog_describe(struct catalog *c, struct lh_call *call, lh_str dataset,
                            const json_t *patch, lh_str if_match, struct lh_error *err);

@@ -17,7 +17,7 @@ catalog_snapshot_new(void)
     atomic_init(&s->refs, 1);
     s->shown.dataset = s->shown.mode = s->shown.source = s->shown.content_sha256 = "";
     s->shown.dataset_id = s->shown.fingerprint = "";
-    s->ingest_key = s->actor = s->trace_id = s->commit_id = "";
+    s->ingest_key = s->actor = s->trace_id = s->commit_id = s->parent_commit = "";
     s->tombstones = s->reason = s->requested_by = "";
     return s;
 }
@@ -33,12 +33,19 @@ catalog_snapshot_over(struct catalog_snapshot *base)
     s->actor = base->actor;
     s->trace_id = base->trace_id;
     s->commit_id = base->commit_id;
+    s->parent_commit = base->parent_commit;
     s->tombstones = base->tombstones;
     s->reason = base->reason;
     s->requested_by = base->requested_by;
     s->base = base;
     atomic_init(&s->refs, 1);
     return s;
+}
+
+bool
+catalog_snapshot_follows(const struct catalog_snapshot *next, const struct catalog_snapshot *s)
+{
+    return next->parent_commit[0] == '\0' || strcmp(next->parent_commit, s->commit_id) == 0;
 }
 
 void

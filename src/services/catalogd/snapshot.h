@@ -19,9 +19,10 @@ struct catalog_snapshot {
     struct lh_snapshot shown; /* first: a pointer to one is a pointer to the other */
     const char *ingest_key;   /* the ingest that made this version, or "" */
     const char *actor, *trace_id;
-    const char *commit_id;  /* UUID drawn by who asked for the commit */
-    const char *tombstones; /* key of the object of deletions by key in force, or "" */
-    const char *reason;     /* of mode tombstone: why, and on whose word */
+    const char *commit_id;     /* UUID drawn by who asked for the commit */
+    const char *parent_commit; /* that of the version before; "" when it was not known */
+    const char *tombstones;    /* key of the object of deletions by key in force, or "" */
+    const char *reason;        /* of mode tombstone: why, and on whose word */
     const char *requested_by;
     struct catalog_snapshot *base; /* what this one is a view of: its texts live there; or NULL */
     atomic_uint refs;
@@ -40,6 +41,10 @@ catalog_snapshot_free(struct catalog_snapshot *s)
     catalog_snapshot_unref(s);
 }
 LH_AUTO_DEFINE(catalog_snapshot)
+
+/* Whether `next`, whose number is the one after, was built on this very version. */
+bool
+catalog_snapshot_follows(const struct catalog_snapshot *next, const struct catalog_snapshot *s);
 
 /* Caches of snapshots have keys "name@version" for what the manifest says, and
  * "name@version~erased" for how it is to be read under tombstones. */

@@ -331,21 +331,39 @@ catalog_writer_check(struct catalog_writers *w, struct lh_call *call, lh_str id,
 
 /* ---- for collection ---- */
 
-struct living {
+struct walk {
     struct catalog_writers *w;
     struct lh_call *call;
-    lh_str dataset;
+    lh_str dataset; /* "": all */
     bool is_written;
+    const struct catalog_stale *stale;
 };
 
-static lh_status
-living_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
+static bool
+record_concerns(const struct record *r, lh_str dataset)
 {
-    struct living *l = self;
-    lh_str key = lh_str_of(entry->key);
+    return r->dataset[0] == '\0' || dataset.len == 0 || lh_str_eq(lh_str_of(r->dataset), dataset);
+}
+
+static void
+stale_add(struct walk *w, const char *key, const struct record *r)
+{
+    struct catalog_stale *s = LH_ARENA_NEW(&w->call->arena, struct catalog_stale);
+
+    s->key = lh_arena_cstr(&w->call->arena, lh_str_of(key));
+    s->etag = lh_arena_cstr(&w->call->arena, lh_str_of(r->etag));
+    s->dataset = lh_arena_cstr(&w->call->arena, lh_str_of(r->dataset));
+    s->next = w->stale;
+    w->stale = s;
+}
+
+static lh_status
+record_visit(void *self, const struct lh_object_entry *entry, struct lh_error *err)
+{
+    struct walk *w = self;
     LH_AUTO_ERROR(why);
     struct record r;
-    lh_status status = record_load(l->w, l->call, key, &r, &why);
+    lh_status status = record_load(w->w, w->call, lh_str_of(entry->key), &r, &why);
 
     if (status == LH_NOT_FOUND)
         return LH_OK;
@@ -353,26 +371,65 @@ living_visit(void *self, const struct lh_object_entry *entry, struct lh_error *e
         lh_error_copy(err, &why);
         return status;
     }
-    if (!record_is_over(&r)) {
-        l->is_written |= r.dataset[0] == '\0' || l->dataset.len == 0 ||
-                         lh_str_eq(lh_str_of(r.dataset), l->dataset);
+    if (!record_concerns(&r, w->dataset))
         return LH_OK;
-    }
-    /* Only as it was read: when it has just been renewed it stays, and its dataset too. */
-    status = lh_object_delete(l->w->bucket, l->call, key, r.etag, &why);
-    l->is_written |= status != LH_OK && status != LH_NOT_FOUND;
+    if (record_is_over(&r))
+        stale_add(w, entry->key, &r);
+    else
+        w->is_written = true;
     return LH_OK;
+}
+
+static lh_status
+records_walk(struct walk *w, struct lh_error *err)
+{
+    return lh_object_walk(w->w->bucket, w->call, LH_STR(CATALOG_WRITERS_PREFIX), record_visit, w,
+                          err);
 }
 
 lh_status
 catalog_writers_live(struct catalog_writers *w, struct lh_call *call, lh_str dataset,
                      bool *is_written, struct lh_error *err)
 {
-    struct living l = {.w = w, .call = call, .dataset = dataset};
+    struct walk walk = {.w = w, .call = call, .dataset = dataset};
 
-    LH_TRY(lh_object_walk(w->bucket, call, LH_STR(CATALOG_WRITERS_PREFIX), living_visit, &l, err));
-    *is_written = l.is_written;
+    LH_TRY(records_walk(&walk, err));
+    *is_written = walk.is_written;
     return LH_OK;
+}
+
+lh_status
+catalog_writers_stale(struct catalog_writers *w, struct lh_call *call, lh_str dataset,
+                      const struct catalog_stale **out, struct lh_error *err)
+{
+    struct walk walk = {.w = w, .call = call, .dataset = dataset};
+
+    LH_TRY(records_walk(&walk, err));
+    *out = walk.stale;
+    return LH_OK;
+}
+
+lh_status
+catalog_stale_remove(struct catalog_writers *w, struct lh_call *call,
+                     const struct catalog_stale *stale, struct lh_error *err)
+{
+    LH_AUTO_ERROR(why);
+    lh_status status = lh_object_delete(w->bucket, call, lh_str_of(stale->key), stale->etag, &why);
+
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
+}
+
+bool
+catalog_writer_lives(struct catalog_writers *w, lh_str id)
+{
+    char text[LH_UUID_TEXT];
+    struct record r;
+
+    return id_check(id, text, NULL) == LH_OK && known_find(w, text, &r) &&
+           r.expires_us > lh_time_now_us();
 }
 
 static lh_status
@@ -421,6 +478,10 @@ catalog_lease_hold(struct catalog_writers *w, struct lh_call *call, struct catal
 
     if (lease->expires_us > lh_time_now_us() + LEASE_US / 2)
         return LH_OK;
+    /* Writers may have begun since, and nobody has told us: what was planned is void. */
+    if (lease->expires_us <= lh_time_now_us())
+        return lh_fail(err, LH_CONFLICT, "catalog.lease_expired",
+                       "the collection of '%.*s' stood still for too long", LH_FMT(name));
     LH_TRY(lease_put(w, call, name, &(struct lh_put_options){.if_match = lease->etag}, &next, err));
     *lease = next;
     return LH_OK;

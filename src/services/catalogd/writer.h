@@ -45,9 +45,22 @@ lh_status catalog_writer_end(struct catalog_writers *w, struct lh_call *call, lh
 lh_status catalog_writer_check(struct catalog_writers *w, struct lh_call *call, lh_str id,
                                lh_str dataset, struct lh_error *err);
 
-/* Whether anybody living writes this dataset; what has expired is removed on the way. */
+/* Whether anybody living writes this dataset. */
 lh_status catalog_writers_live(struct catalog_writers *w, struct lh_call *call, lh_str dataset,
                                bool *is_written, struct lh_error *err);
+/* Writers that have expired: they may be dead, or stand still and go on later. Of one dataset, or
+ * with "" of all, in the call's arena. */
+struct catalog_stale {
+    const struct catalog_stale *next;
+    const char *key, *etag, *dataset;
+};
+lh_status catalog_writers_stale(struct catalog_writers *w, struct lh_call *call, lh_str dataset,
+                                const struct catalog_stale **out, struct lh_error *err);
+/* Only as it was read; CONFLICT when it has been renewed since. */
+lh_status catalog_stale_remove(struct catalog_writers *w, struct lh_call *call,
+                               const struct catalog_stale *stale, struct lh_error *err);
+/* Whether it cannot have expired yet by anybody's clock, as far as this process knows. */
+bool catalog_writer_lives(struct catalog_writers *w, lh_str id);
 
 /* ---- the other side ---- */
 

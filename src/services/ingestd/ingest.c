@@ -212,10 +212,16 @@ object_drop(struct ingest *in, char **key)
     *key = NULL;
 }
 
-/* Only when no version can name them. */
+/* Only when no version can name them: after a commit whose end is not known they are left to
+ * collection, and so is the writer that protects them until it expires. */
 static void
 objects_drop(struct ingest *in)
 {
+    if (in->is_in_doubt) {
+        free(lh_take(in->data_key));
+        free(lh_take(in->rejects_key));
+        return;
+    }
     object_drop(in, &in->data_key);
     object_drop(in, &in->rejects_key);
 }
@@ -223,9 +229,12 @@ objects_drop(struct ingest *in)
 static void
 writer_end(struct ingest *in)
 {
-    if (in->writer_id[0] != '\0')
+    if (in->writer_id[0] != '\0' && in->is_in_doubt)
+        lh_catalog_writer_leave(in->d->catalog, in->writer_id);
+    else if (in->writer_id[0] != '\0')
         lh_catalog_writer_end(in->d->catalog, in->call, in->writer_id);
     in->writer_id[0] = '\0';
+    in->is_in_doubt = false;
 }
 
 /* ---- the commit ---- */
@@ -309,6 +318,14 @@ commit_key(struct ingest *in)
     return lh_arena_cstr(&in->call->arena, lh_str_of(lh_sha256_hex(digest, hex)));
 }
 
+/* The catalog says so, and so no version names what was put. */
+static bool
+is_refused(lh_status status)
+{
+    return status == LH_CONFLICT || status == LH_INVALID || status == LH_NOT_FOUND ||
+           status == LH_BUSY;
+}
+
 static lh_status
 version_commit(struct ingest *in, struct lh_snapshot **out, struct lh_error *err)
 {
@@ -334,6 +351,7 @@ version_commit(struct ingest *in, struct lh_snapshot **out, struct lh_error *err
     columns_set(in, &c);
     keys_set(in, key, &c);
     status = lh_catalog_commit(in->d->catalog, in->call, &c, out, err);
+    in->is_in_doubt = status != LH_OK && !is_refused(status);
     lh_metric_observe_ns(in->d->metrics.commit_seconds, lh_time_mono_ns() - from);
     return status;
 }

@@ -36,6 +36,7 @@ struct ingest {
     char writer_id[LH_UUID_TEXT];
     char *data_key, *rejects_key; /* put already, or NULL */
     struct lh_object_info data_info;
+    bool is_in_doubt; /* a version may name them */
 };
 
 struct ingest_outcome {
