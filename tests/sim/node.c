@@ -38,6 +38,7 @@ static struct {
 
 static const char config_text[] = "catalog.refresh_interval = \"15s\"\n"
                                   "catalog.writer_ttl = \"2m\"\n"
+                                  "catalog.compact_interval = \"0\"\ncatalog.gc_interval = \"0\"\n"
                                   "journal.refresh_interval = \"0\"\n"
                                   "journal.failure_window = \"1m\"\n";
 

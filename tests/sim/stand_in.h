@@ -11,6 +11,7 @@
 #include "engine/convert.h"
 #include "engine/table.h"
 #include "seams.h"
+#include "services/queryd/client.h"
 #include "services/service.h"
 
 SEAM(lh_status, lh_store_open, const struct lh_config *config, const char *data_dir,
@@ -33,6 +34,9 @@ SEAM(lh_status, lh_convert_file, struct lh_engine *work, struct lh_call *call,
      const struct lh_convert_options *options, struct lh_convert_result *out, struct lh_error *err);
 SEAM(lh_status, lh_merge_files, struct lh_engine *work, struct lh_call *call,
      const struct lh_merge_options *options, struct lh_convert_result *out, struct lh_error *err);
+
+SEAM(lh_status, lh_query_reading, struct lh_mesh *m, struct lh_call *call, int64_t before_us,
+     json_t **out, struct lh_error *err);
 
 /* Where spooled files of this program are. */
 void stand_in_begin(void);

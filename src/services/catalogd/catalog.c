@@ -274,7 +274,7 @@ catalog_version_true(struct catalog *c, struct lh_call *call, const struct catal
     if (catalog_version_load(c, call, dataset, s->shown.version + 1, &next, NULL) != LH_OK ||
         catalog_snapshot_follows(next, s))
         return LH_OK;
-    return version_unknown(dataset, s->shown.version, err);
+    return version_unknown(c, dataset, s->shown.version, err);
 }
 
 lh_status
