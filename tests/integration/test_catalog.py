@@ -125,7 +125,7 @@ class Collection(unittest.TestCase):
             self.assertEqual(len(glob.glob(lake.bucket_path("_data/t/*"))), 2)
             self.assertEqual(lake.value("SELECT v FROM t"), 3)
             self.assertEqual(lake.value('SELECT v FROM "t@3"'), 2)
-            self.assertEqual(lake.post("/v1/sql", {"sql": 'SELECT v FROM "t@1"'}).status, 404)
+            self.assertEqual(lake.post("/v1/sql", {"sql": 'SELECT v FROM "t@1"'}).status, 410)
 
 
 class Rebuild(unittest.TestCase):
