@@ -89,17 +89,22 @@ batch_ask(struct lh_bridge *b, struct lh_call *call, const struct bridge_model *
     return LH_OK;
 }
 
+static void
+vectors_fini(struct bridge_vectors *v)
+{
+    lh_buf_fini(&v->floats);
+}
+
+#define AUTO_VECTORS __attribute__((cleanup(vectors_fini))) struct bridge_vectors
+
 lh_status
 bridge_dim_learn(struct lh_bridge *b, struct lh_call *call, struct bridge_model *m,
                  struct lh_error *err)
 {
     static const lh_str word = {"dimension", 9};
-    LH_AUTO_BUF(floats, DIM_MAX * sizeof(float));
-    struct bridge_vectors v = {.floats = floats};
+    AUTO_VECTORS v = {.floats.max = DIM_MAX * sizeof(float)};
 
-    lh_status status = batch_ask(b, call, m, &word, 1, 0, &v, err);
-    floats = v.floats;
-    LH_TRY(status);
+    LH_TRY(batch_ask(b, call, m, &word, 1, 0, &v, err));
     m->dim = v.dim;
     return LH_OK;
 }
@@ -115,15 +120,13 @@ struct missing {
 static lh_status
 missing_ask(struct job *j, const struct missing *missing, struct lh_error *err)
 {
-    LH_AUTO_BUF(floats, missing->count * j->dim * sizeof(float) * 2 + sizeof(float));
-    struct bridge_vectors v = {.floats = floats};
+    AUTO_VECTORS v = {.floats.max = missing->count * j->dim * sizeof(float) * 2 + sizeof(float)};
 
-    lh_status status =
-        batch_ask(j->b, j->call, j->model, missing->texts, missing->count, j->dim, &v, err);
-    floats = v.floats;
-    LH_TRY(status);
+    LH_TRY(batch_ask(j->b, j->call, j->model, missing->texts, missing->count, j->dim, &v, err));
+    if (v.floats.data == NULL)
+        return bridge_bad_answer(err, "model '%s' answered nothing", j->model->name);
     for (size_t i = 0; i < missing->count; i++) {
-        const float *vector = (const float *)(const void *)floats.data + i * j->dim;
+        const float *vector = (const float *)(const void *)v.floats.data + i * j->dim;
         memcpy(j->out + missing->places[i] * j->dim, vector, j->dim * sizeof(*vector));
         bridge_vector_cache_put(j->b->cache, &missing->keys[i], vector, j->dim);
     }

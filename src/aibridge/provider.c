@@ -8,6 +8,7 @@
  */
 #include "aibridge/parts.h"
 
+#include <stdio.h>
 #include <time.h>
 #include "base/id.h"
 #include "base/time.h"
@@ -17,6 +18,7 @@
 #define RETRY_AFTER_MAX_MS 30000
 #define STEP_MS 20
 #define DETAIL_MAX 300
+#define KEY_TEXT_MAX 8192
 
 /* ---- the gate ---- */
 
@@ -76,12 +78,13 @@ key_load(struct lh_bridge *b, struct bridge_provider *p, struct lh_error *err)
     return LH_OK;
 }
 
-/* "Bearer …" in the call's arena, or nothing. */
+/* "Bearer …", or nothing; `text` is the caller's, who wipes it. */
 static lh_status
-key_header(struct lh_bridge *b, struct bridge_provider *p, struct lh_call *call, lh_str *out,
+key_header(struct lh_bridge *b, struct bridge_provider *p, char text[KEY_TEXT_MAX], lh_str *out,
            struct lh_error *err)
 {
     bool has_key;
+    int n = 0;
 
     *out = LH_STR_NONE;
     if (p->credentials[0] == '\0')
@@ -93,8 +96,12 @@ key_header(struct lh_bridge *b, struct bridge_provider *p, struct lh_call *call,
         LH_TRY(key_load(b, p, err));
     LH_AUTO_LOCK(&p->gate.lock);
     if (p->gate.key)
-        *out = lh_str_of(lh_arena_printf(&call->arena, "Bearer %.*s",
-                                         LH_FMT(lh_secret_field(p->gate.key, "API_KEY"))));
+        n = snprintf(text, KEY_TEXT_MAX, "Bearer %.*s",
+                     LH_FMT(lh_secret_field(p->gate.key, "API_KEY")));
+    if (n >= KEY_TEXT_MAX)
+        return lh_fail(err, LH_TOO_BIG, "secret.too_big", "the key of provider '%s' is too long",
+                       p->name);
+    *out = (lh_str){text, (size_t)n};
     return LH_OK;
 }
 
@@ -210,12 +217,15 @@ send_once(struct lh_bridge *b, struct lh_call *call, const struct bridge_ask *as
         .answer_max = ask->answer_max,
         .answer_sink = ask->sink,
     };
+    char text[KEY_TEXT_MAX];
     lh_str key;
 
-    LH_TRY(key_header(b, ask->provider, call, &key, err));
-    if (key.ptr)
+    LH_TRY(key_header(b, ask->provider, text, &key, err));
+    if (key.len > 0)
         fields[request.header_count++] = (struct lh_header){LH_STR("Authorization"), key};
-    return lh_client_send(b->client, call, &request, answer, err);
+    lh_status status = lh_client_send(b->client, call, &request, answer, err);
+    explicit_bzero(text, sizeof(text));
+    return status;
 }
 
 static lh_status
