@@ -66,7 +66,7 @@ bridge_vector_cache_free(struct bridge_vector_cache *c)
 struct bridge_vector_key
 bridge_vector_key_of(lh_str model, lh_str text)
 {
-    struct bridge_vector_key key;
+    struct bridge_vector_key key = {0};
     struct lh_sha256 h;
 
     lh_sha256_init(&h);
