@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from ceph import Ceph, missing
-from lake import Lake, program
+from lake import Lake, program, wait_until
 from test_rescue import replicate
 
 ONE_TOPOLOGY_ONLY = True
@@ -59,7 +59,7 @@ class OnCeph(unittest.TestCase):
     def test_1_proven_joined_copied_verified_and_restored(self):
         config = bucket("primary", self.ceph, "lake") + bucket("far", self.ceph, "far") + bucket("spare", self.ceph, "copies", "rescue")
         with Lake(config, env=self.secrets) as lake:
-            self.assertEqual(lake.get("/readyz").status, 200)
+            wait_until(lambda: lake.get("/readyz").status == 200, what="the lake to be ready")
             for b in lake.get("/v1/storage/health").json["buckets"]:
                 self.assertTrue(b["proven"]["capabilities"]["conditional_put"], b)
                 self.assertTrue(b["proven"]["capabilities"]["compare_and_swap"], b)
