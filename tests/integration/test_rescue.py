@@ -1,13 +1,12 @@
 """Rescue buckets through the public edge: replication, reads of what a bucket has lost, and who is told."""
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
 import unittest
 
-from lake import Lake, program, wait_until
+from lake import Lake, wait_until
+from rescue import damage, only_data_file, replicate
 
 PRIMARY = "/v1/storage/buckets/primary/objects/"
 USED = "x-lakehouse-rescue-used"
@@ -20,27 +19,6 @@ name = "second"
 [store]
 breaker_reset = "1h"
 """
-
-
-def replicate(lake, *args, expect=0):
-    """The verb of the command line against the running server; its JSON."""
-    done = subprocess.run([program("lakehouse"), "replicate", "--url", lake.url, "--output", "json", *args],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
-    assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
-    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
-
-
-def damage(path):
-    with open(path, "r+b") as f:
-        first = f.read(1)
-        f.seek(0)
-        f.write(bytes([first[0] ^ 1]))
-
-
-def only_data_file(lake, dataset):
-    folder = lake.bucket_path(f"_data/{dataset}")
-    (name,) = os.listdir(folder)
-    return os.path.join(folder, name), f"_data/{dataset}/{name}"
 
 
 def errors(lake, code):

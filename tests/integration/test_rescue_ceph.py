@@ -6,7 +6,7 @@ import unittest
 
 from ceph import Ceph, missing
 from lake import Lake, program, wait_until
-from test_rescue import replicate
+from rescue import replicate
 
 ONE_TOPOLOGY_ONLY = True
 

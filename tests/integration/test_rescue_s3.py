@@ -7,7 +7,7 @@ import unittest
 
 from lake import Lake, wait_until
 from lying_s3 import LyingS3
-from test_rescue import damage, only_data_file, replicate
+from rescue import damage, only_data_file, replicate
 
 SECRETS = {"LAKEHOUSE_SECRET_FAR_ACCESS_KEY_ID": "AKFAR", "LAKEHOUSE_SECRET_FAR_SECRET_ACCESS_KEY": "not-checked"}
 
