@@ -9,7 +9,7 @@ PYTHON := /usr/bin/python3
 LISTEN ?= 127.0.0.1:3100
 DATA ?= data
 
-.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash sim check bench fuzz \
+.PHONY: help setup build run test test-unit test-integration test-asan test-tsan test-crash sim check bench bench-vectors fuzz \
 	format clean sidecar
 
 help:
@@ -82,6 +82,11 @@ bench:
 	@scripts/setup bench
 	@scripts/build build
 	@$(PYTHON) bench/run.py --build build
+
+## make bench-vectors docs/benchmarks-vectors.md: the vector index beside hnswlib, faiss, usearch and LanceDB (an hour)
+bench-vectors:
+	@scripts/setup bench
+	@$(PYTHON) bench/vectors/run.py --faiss --peers --write docs/benchmarks-vectors.md
 
 ## make format        clang-format everything
 format:

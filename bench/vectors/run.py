@@ -18,7 +18,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PACKAGES = ["libhnswlib-dev", "libfaiss-dev", "libopenblas-dev", "libssl-dev", "python3-numpy", "python3-scipy",
-            "python3-sklearn"]
+            "python3-sklearn", "liblapack-dev"]
 SEARCH_AIM = {0.95: 4, 0.99: 4, 0.999: 5}
 FILTER_AIM = {0.5: 2, 0.1: 4, 0.01: 30, 0.001: 500}
 
@@ -30,6 +30,24 @@ def setup():
         sudo = [] if os.getuid() == 0 else ["sudo"]
         subprocess.run([*sudo, "apt-get", "update", "-qq"], check=True)
         subprocess.run([*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True)
+
+
+def setup_peers():
+    """usearch and LanceDB come from npm, into a folder of their own: nothing but this needs them."""
+    if not os.path.exists(os.path.join(HERE, "node_modules", ".package-lock.json")):
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error"], cwd=HERE, check=True)
+
+
+def measure_peers(folder, args):
+    """Lines of peers.mjs; a peer that fails says so in its line."""
+    command = ["node", os.path.join(HERE, "peers.mjs"), folder, f"queries={args.queries}", f"rounds={args.rounds}"]
+    rows = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as p:
+        for line in p.stdout:
+            if line.startswith("{"):
+                print(line, end="", flush=True)
+                rows.append(json.loads(line))
+    return rows
 
 
 def compile_bench(folder, march):
@@ -88,6 +106,10 @@ def lines_of(name, rows):
                 met += f" (recall reached: {o['recall']:.4f} and {p['recall']:.4f})"
             line(f"QPS at recall {wanted:g}, {threads} thread{'s' if threads > 1 else ''}", f"{o['qps']:,.0f} (ef {o['ef']})",
                  f"{p['qps']:,.0f} (ef {p['ef']})", f"{ratio:.1f}×", f"≥ {SEARCH_AIM[wanted]}×", met)
+        for other in ("usearch", "lancedb", "faiss"):
+            if other in b:
+                line(f"the same beside {other}", f"{o['qps']:,.0f}", f"{b[other]['qps']:,.0f} (ef {b[other]['ef']}, recall {b[other]['recall']:.4f})",
+                     f"{o['qps'] / b[other]['qps']:.1f}×", "—", "—")
     for (share,), b in pairs(rows, "filter", "share").items():
         o, p = b["ours"], b.get("hnswlib")
         if p:
@@ -142,6 +164,7 @@ def main():
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--faiss", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="usearch and LanceDB too")
     parser.add_argument("--lines", help="a file of measured lines to make the table of, instead of measuring")
     parser.add_argument("--write")
     args = parser.parse_args()
@@ -157,12 +180,15 @@ def main():
             tables += lines_of(name, rows)
     else:
         setup()
+        if args.peers:
+            setup_peers()
         program = compile_bench(os.path.join(args.build, "bench-" + args.march), args.march)
         data = os.path.join(args.build, "data")
         names = args.sets.split(",")
         subprocess.run(["/usr/bin/python3", os.path.join(HERE, "data.py"), data, *names], check=True)
         for name in names:
-            tables += lines_of(name, measure(program, os.path.join(data, name), args))
+            rows = measure(program, os.path.join(data, name), args)
+            tables += lines_of(name, rows + (measure_peers(os.path.join(data, name), args) if args.peers else []))
     print("\n".join(tables))
     if args.write:
         write(args.write, tables, args.kernels)
