@@ -54,6 +54,10 @@ struct bucket_ops {
                       struct lh_error *err);
     void (*free)(struct lh_bucket *b);
 
+    /* Removes the objects of a page (at most 1,000), absent ones being no failure. NULL: they are
+     * removed one by one. */
+    lh_status (*remove_page)(struct lh_bucket *b, struct lh_call *call,
+                             const struct lh_object_list *page, struct lh_error *err);
     bool (*keeps_metadata)(const struct lh_bucket *b); /* NULL: it does not */
 };
 

@@ -427,6 +427,51 @@ lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key, const ch
     return bucket_delete(b, call, key, if_match, err);
 }
 
+#define REMOVE_PAGE 1000
+
+static lh_status
+page_remove(struct lh_bucket *b, struct lh_call *call, const struct lh_object_list *page,
+            struct lh_error *err)
+{
+    int64_t began_ns = lh_time_mono_ns();
+
+    if (b->ops->remove_page)
+        return measured(b, BUCKET_DELETE, began_ns, b->ops->remove_page(b, call, page, err));
+    for (size_t i = 0; i < page->count; i++) {
+        LH_AUTO_ERROR(why);
+        lh_status status = bucket_delete(b, call, lh_str_of(page->items[i].key), NULL, &why);
+
+        if (status == LH_OK || status == LH_NOT_FOUND)
+            continue;
+        if (err)
+            lh_error_copy(err, &why);
+        return status;
+    }
+    return LH_OK;
+}
+
+lh_status
+lh_object_delete_under(struct lh_bucket *b, struct lh_call *call, lh_str prefix,
+                       struct lh_error *err)
+{
+    LH_AUTO(lh_object_list) *page = NULL;
+    lh_str after = LH_STR("");
+
+    LH_TRY(writable_check(b, NULL, err));
+    if (prefix.len == 0)
+        return lh_fail(err, LH_BUG, "store.prefix", "everything in a bucket was to be removed");
+    do {
+        LH_AUTO(lh_object_list) *next = NULL;
+        LH_TRY(lh_object_list(b, call, prefix, after, REMOVE_PAGE, &next, err));
+        if (next->count > 0)
+            LH_TRY(page_remove(b, call, next, err));
+        lh_object_list_free(page);
+        page = lh_take(next);
+        after = page->count > 0 ? lh_str_of(page->items[page->count - 1].key) : LH_STR("");
+    } while (page->has_more);
+    return LH_OK;
+}
+
 /* ---- reading ---- */
 
 lh_status

@@ -92,6 +92,10 @@ LH_AUTO_DEFINE(lh_upload)
 
 lh_status lh_object_delete(struct lh_bucket *b, struct lh_call *call, lh_str key,
                            const char *if_match, struct lh_error *err); /* absent: NOT_FOUND */
+/* Removes every object under the prefix (not ""), many at a time where the store can; what is put
+ * there meanwhile may stay. */
+lh_status lh_object_delete_under(struct lh_bucket *b, struct lh_call *call, lh_str prefix,
+                                 struct lh_error *err);
 
 /* ---- reading ---- */
 

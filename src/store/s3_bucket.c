@@ -2,37 +2,6 @@
 #include "base/alloc.h"
 #include "store/s3_parts.h"
 
-/* ---- removing ---- */
-
-/* The store answers alike whether there was an object or not, and may not know the condition. */
-static lh_status
-removal_check(struct s3_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
-              struct lh_error *err)
-{
-    struct lh_object_info info;
-    char id[LH_UUID_TEXT];
-
-    LH_TRY(s3_look(b, call, key, &info, id, err));
-    if (if_match && !bucket_etag_meets(if_match, info.etag))
-        return bucket_fail_precondition(&b->base, key, if_match, info.etag, err);
-    return LH_OK;
-}
-
-static lh_status
-s3_remove(struct lh_bucket *base, struct lh_call *call, lh_str key, const char *if_match,
-          struct lh_error *err)
-{
-    struct s3_bucket *b = s3_of(base);
-    struct s3_request r = {.op = S3_DELETE, .method = LH_DELETE, .key = key};
-    struct s3_answer a;
-    lh_status status;
-
-    LH_TRY(removal_check(b, call, key, if_match, err));
-    status = s3_send(&b->client, call, &r, &a, err);
-    s3_answer_fini(&a);
-    return status;
-}
-
 /* ---- birth and death ---- */
 
 static void
@@ -52,6 +21,7 @@ static const struct bucket_ops s3_ops = {
     .upload_free = s3_upload_free,
     .put_file = s3_put_file,
     .remove = s3_remove,
+    .remove_page = s3_remove_page,
     .head = s3_head,
     .open = s3_open,
     .read = s3_read,

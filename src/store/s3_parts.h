@@ -50,6 +50,13 @@ void s3_reader_free(struct lh_reader_at *r);
 lh_status
 s3_list(struct lh_bucket *b, struct lh_call *call, struct object_lister *l, struct lh_error *err);
 
+/* ---- removing (s3_remove.c) ---- */
+
+lh_status s3_remove(struct lh_bucket *b, struct lh_call *call, lh_str key, const char *if_match,
+                    struct lh_error *err);
+lh_status s3_remove_page(struct lh_bucket *b, struct lh_call *call,
+                         const struct lh_object_list *page, struct lh_error *err);
+
 /* ---- one put (s3_put.c) ---- */
 
 /* Strings are borrowed. */

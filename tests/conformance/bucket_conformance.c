@@ -993,6 +993,32 @@ a_prefix_need_not_end_at_a_slash(void **state)
     assert_int_equal(count, 4);
 }
 
+static void
+everything_under_a_prefix_can_be_removed_at_once(void **state)
+{
+    static const char *const names[] = {"a", "a&b", "<c>", "d e", "\xC3\xA9", "x/y/z", "\"q\""};
+    struct scene *s = *state;
+    LH_AUTO_CHARS folder = lh_str_dup(key_of(s, "under"));
+    LH_AUTO_CHARS prefix = lh_asprintf("%s/", folder);
+    LH_AUTO_CHARS beside = lh_asprintf("%s-beside", folder);
+    int count = 0;
+    LH_AUTO_ERROR(err);
+
+    persist(put_text(s, lh_str_of(beside), "stays", NULL, NULL, &err), err);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        LH_AUTO_CHARS key = lh_asprintf("%s%s", prefix, names[i]);
+        persist(put_text(s, lh_str_of(key), "goes", NULL, NULL, &err), err);
+    }
+    folder_fill(folder, 30);
+    persist(lh_object_delete_under(world.bucket, &s->call, lh_str_of(prefix), &err), err);
+    persist((count = 0,
+             lh_object_walk(world.bucket, &s->call, lh_str_of(prefix), count_visit, &count, &err)),
+            err);
+    assert_int_equal(count, 0);
+    assert_text(s, lh_str_of(beside), "stays");
+    persist(lh_object_delete_under(world.bucket, &s->call, lh_str_of(prefix), &err), err);
+}
+
 /* ---- calls that end ---- */
 
 static void
@@ -1237,6 +1263,7 @@ main(void)
         SCENE(a_file_that_is_refused_stays),
         SCENE(lists_are_whole_and_in_order_however_they_are_cut),
         SCENE(a_prefix_need_not_end_at_a_slash),
+        SCENE(everything_under_a_prefix_can_be_removed_at_once),
         SCENE(a_call_that_is_over_does_nothing),
         SCENE(a_history_of_operations_makes_sense),
     };

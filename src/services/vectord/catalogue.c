@@ -182,31 +182,17 @@ vector_index_create(struct vectord *v, struct lh_call *call, const json_t *body,
 
 /* ---- removing ---- */
 
-static lh_status
-object_remove(void *ctx, const struct lh_object_entry *entry, struct lh_error *err)
-{
-    struct lh_call *call = ((void **)ctx)[1];
-    LH_AUTO_ERROR(why);
-    lh_status status = lh_object_delete(((void **)ctx)[0], call, lh_str_of(entry->key), NULL, &why);
-
-    if (status == LH_OK || status == LH_NOT_FOUND)
-        return LH_OK;
-    lh_error_copy(err, &why);
-    return status;
-}
-
 /* Names of objects begin with the uid of their index, so a new index of the name is not touched. */
 static lh_status
 objects_remove(const struct vectord *v, struct lh_call *call, const struct vector_definition *d,
                struct lh_error *err)
 {
-    void *ctx[] = {v->bucket, call};
     const char *prefix =
         lh_arena_printf(&call->arena, "_vectors/%s/embeddings/%.8s-", d->name, d->uid);
 
     for (size_t i = 0; i < d->generation_count; i++)
         vector_cache_remove(v, d->uid, d->generations[i].number);
-    return lh_object_walk(v->bucket, call, lh_str_of(prefix), object_remove, ctx, err);
+    return lh_object_delete_under(v->bucket, call, lh_str_of(prefix), err);
 }
 
 lh_status
