@@ -147,7 +147,7 @@ def main():
     if options.only == "threads":
         run_unit(build, tally, options.match, threads_only=True)
         run_scripts(os.path.join(tests, "integration"), tally, options.match, ["one"],
-                    names=["test_concurrency.py"])
+                    names=["test_concurrency.py", "test_s3_door.py"])
     for name in tally.failures:
         print(f"FAILED {name}")
     if tally.passed + tally.failed == 0:
