@@ -324,15 +324,12 @@ object_visit(void *self, const struct lh_object_entry *e, struct lh_error *err)
 static lh_status
 bucket_look(struct verify *v, struct lh_error *err)
 {
-    struct lh_error *outer = v->err;
     LH_AUTO_ERROR(why);
     lh_status status;
 
     if (!v->bucket)
         return tell(v, LH_STR(""), "bucket", "a bucket that can be opened", "it cannot be", err);
-    v->err = &why;
     status = lh_object_walk(v->bucket, v->call, LH_STR(""), object_visit, v, &why);
-    v->err = outer;
     if (status == LH_OK)
         return LH_OK;
     if (status == LH_UNAVAILABLE || status == LH_IO || status == LH_TIMEOUT)
