@@ -466,13 +466,25 @@ oracle_event_acked(const char *event_id)
         (void)snprintf(oracle.events[oracle.event_count++], LH_UUID_TEXT, "%s", event_id);
 }
 
+static bool
+was_hidden_since(const struct dataset *d, uint64_t version)
+{
+    bool is_hidden = version == 0;
+
+    for (uint64_t v = version; v >= 1 && v <= d->newest; v++)
+        is_hidden = is_hidden || strcmp(d->versions[v].mode, "delete") == 0;
+    return is_hidden;
+}
+
 void
 oracle_read(const char *dataset, uint64_t version, uint64_t at_least, lh_str rows)
 {
     struct dataset *d = dataset_find(lh_str_of(dataset));
     struct rows got = {.items = lh_alloc_array(ROWS_MAX, ROW_BYTES)};
 
-    (void)at_least;
+    if (version > 0 ? version < at_least : !was_hidden_since(d, at_least))
+        sim_violation("version %llu of %s was read after %llu had been acknowledged",
+                      (unsigned long long)version, dataset, (unsigned long long)at_least);
     if (version > d->newest)
         sim_violation("version %llu of %s was read and does not exist", (unsigned long long)version,
                       dataset);

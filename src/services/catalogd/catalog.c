@@ -22,6 +22,10 @@ enum { LIST_PAGE = 1000 };
 const struct lh_config_key catalog_config[] = {
     {"catalog.refresh_interval", LH_CONFIG_DURATION, "2s", 10, 3600000,
      "How often versions that other processes committed are looked for.", NULL, false},
+    {"catalog.head_age_max", LH_CONFIG_DURATION, "0", 0, 3600000,
+     "How long a read may trust what it remembers of a dataset's newest version before it looks in "
+     "the bucket; 0: every read sees what any process has committed.",
+     NULL, false},
     {"catalog.snapshot_cache", LH_CONFIG_SIZE, "8MiB", 0, INT64_C(1) << 40,
      "Memory for decoded manifests in catalogd.", NULL, false},
     {"catalog.writer_ttl", LH_CONFIG_DURATION, "1h", 1000, 604800000,
@@ -262,6 +266,42 @@ catalog_version_erase(struct catalog *c, struct lh_call *call, struct catalog_sn
     return LH_OK;
 }
 
+static lh_status
+manifest_is_there(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
+                  bool *is_there, struct lh_error *err)
+{
+    char key[CATALOG_KEY_TEXT];
+    struct lh_object_info info;
+    LH_AUTO_ERROR(why);
+    lh_status status =
+        lh_object_head(c->bucket, call, catalog_manifest_key(dataset, version, key), &info, &why);
+
+    *is_there = status == LH_OK;
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
+}
+
+lh_status
+catalog_head_check(struct catalog *c, struct lh_call *call, lh_str dataset, struct lh_error *err)
+{
+    struct catalog_head head = catalog_index_head(c->index, dataset);
+    int64_t now_ms = lh_time_mono_ms();
+    bool has_next, stands = false;
+
+    if (head.version == 0 ||
+        now_ms - head.seen_ms < lh_config_ms(c->env->config, "catalog.head_age_max"))
+        return LH_OK;
+    LH_TRY(manifest_is_there(c, call, dataset, head.version + 1, &has_next, err));
+    if (!has_next)
+        LH_TRY(manifest_is_there(c, call, dataset, head.version, &stands, err));
+    if (has_next || !stands)
+        LH_TRY(catalog_dataset_refresh(c, call, dataset, err));
+    catalog_index_seen(c->index, dataset, now_ms);
+    return LH_OK;
+}
+
 lh_status
 catalog_version_true(struct catalog *c, struct lh_call *call, const struct catalog_snapshot *s,
                      struct lh_error *err)
@@ -285,6 +325,8 @@ catalog_load(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t v
     uint64_t head;
     bool is_hidden;
 
+    if (version == 0)
+        LH_TRY(catalog_head_check(c, call, dataset, err));
     LH_TRY(catalog_head(c, call, dataset, &head, &is_hidden, err));
     if (head == 0 || version > head) {
         LH_TRY(catalog_dataset_refresh(c, call, dataset, err));

@@ -79,6 +79,12 @@ bool catalog_entry_is_shown(const struct catalog_entry *entry); /* read, and not
 /* Remembers a version that this process has put. */
 void catalog_keep(struct catalog *c, struct catalog_snapshot *s);
 
+/* Before a read of the head: whether what is remembered of it is still so in the bucket, unless
+ * that was looked at less than catalog.head_age_max ago. Two HEADs: the next version is absent, and
+ * ours is there, or we have slept through both coming and going. A bucket that does not answer is a
+ * failure: what another process committed must not be hidden by guessing. */
+lh_status
+catalog_head_check(struct catalog *c, struct lh_call *call, lh_str dataset, struct lh_error *err);
 /* Looks for versions of one dataset that are newer than its head. */
 lh_status catalog_dataset_refresh(struct catalog *c, struct lh_call *call, lh_str dataset,
                                   struct lh_error *err);

@@ -19,6 +19,7 @@ struct dataset {
     struct version *versions; /* ascending; never empty */
     size_t count, cap;
     uint64_t evented;
+    int64_t seen_ms;
     uint64_t floor; /* versions below it are being collected */
 };
 
@@ -314,6 +315,16 @@ catalog_index_evented(struct catalog_index *x, lh_str dataset, uint64_t version)
         d->evented = version;
 }
 
+void
+catalog_index_seen(struct catalog_index *x, lh_str dataset, int64_t seen_ms)
+{
+    LH_AUTO_LOCK(&x->lock);
+    struct dataset *d = dataset_find(x, dataset);
+
+    if (d != NULL)
+        d->seen_ms = seen_ms;
+}
+
 /* ---- questions ---- */
 
 struct catalog_head
@@ -331,6 +342,7 @@ catalog_index_head(struct catalog_index *x, lh_str dataset)
                                                                             : d->floor,
                                  .state = head->state,
                                  .erased = head->digest ? head->digest->erased : 0,
+                                 .seen_ms = d->seen_ms,
                                  .is_deleted = version_hides(head)};
 }
 

@@ -68,7 +68,9 @@ struct catalog_head {
     enum catalog_version_state state;
     uint64_t erased; /* 0 unless READ */
     bool is_deleted; /* false unless READ */
+    int64_t seen_ms; /* when the bucket was last looked at for it (lh_time_mono_ms); 0: never */
 };
+void catalog_index_seen(struct catalog_index *x, lh_str dataset, int64_t seen_ms);
 struct catalog_head catalog_index_head(struct catalog_index *x, lh_str dataset);
 bool catalog_index_has(struct catalog_index *x, lh_str dataset, uint64_t version);
 /* With digest, in the arena. */

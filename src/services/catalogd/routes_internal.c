@@ -1,4 +1,5 @@
-/* What other services of this installation ask. The head is answered from memory only. */
+/* What other services of this installation ask. The head is answered from memory once the bucket
+ * has been asked whether that is still so. */
 #include "services/catalogd/commit.h"
 #include "services/catalogd/routes.h"
 #include "services/catalogd/tombstones.h"
@@ -18,11 +19,12 @@ catalog_internal_head(void *self, struct lh_call *call, struct lh_request *req,
 {
     struct catalog *c = self;
     lh_str dataset = lh_request_query(req, "dataset");
-    struct catalog_head head = catalog_index_head(c->index, dataset);
+    struct catalog_head head;
     LH_AUTO_BUF(body, 128);
 
-    (void)call;
     LH_TRY(catalog_ready_check(c, err));
+    LH_TRY(catalog_head_check(c, call, dataset, err));
+    head = catalog_index_head(c->index, dataset);
     if (head.version == 0 || head.is_deleted)
         return catalog_index_unknown(c->index, dataset, err);
     lh_buf_printf(&body, "{\"version\":%llu,\"oldest\":%llu,\"erased\":%llu,\"state\":\"%s\"}",

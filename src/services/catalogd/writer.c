@@ -143,12 +143,29 @@ record_load(struct catalog_writers *w, struct lh_call *call, lh_str key, struct 
     return LH_OK;
 }
 
+/* Records expire by the wall clock, so a process whose clock is further from the store's than half
+ * of what two may differ by must neither write nor collect. */
+static lh_status
+clock_check(const struct lh_object_info *info, int64_t began_us, struct lh_error *err)
+{
+    int64_t behind_us = info->modified_us - lh_time_now_us();
+    int64_t ahead_us = began_us - info->modified_us;
+    int64_t off_us = behind_us > ahead_us ? behind_us : ahead_us;
+
+    if (info->modified_us == 0 || off_us < CATALOG_SKEW_US / 2)
+        return LH_OK;
+    return lh_fail(err, LH_UNAVAILABLE, "catalog.clock_skew",
+                   "the clock of this machine is %lld s off the store's; at most %lld are allowed",
+                   (long long)(off_us / 1000000), (long long)(CATALOG_SKEW_US / 2000000));
+}
+
 static lh_status
 record_put(struct catalog_writers *w, struct lh_call *call, lh_str key, lh_str dataset,
            int64_t expires_us, const struct lh_put_options *options, char etag[LH_ETAG_MAX],
            struct lh_error *err)
 {
     LH_AUTO_BUF(text, RECORD_BYTES_MAX);
+    int64_t began_us = lh_time_now_us();
     struct lh_object_info info;
     struct lh_put_options with = *options;
 
@@ -156,7 +173,7 @@ record_put(struct catalog_writers *w, struct lh_call *call, lh_str key, lh_str d
     record_print(dataset, expires_us, &text);
     LH_TRY(lh_object_put(w->bucket, call, key, lh_buf_bytes(&text), &with, &info, err));
     memcpy(etag, info.etag, LH_ETAG_MAX);
-    return LH_OK;
+    return clock_check(&info, began_us, err);
 }
 
 static bool
@@ -239,10 +256,12 @@ catalog_writer_begin(struct catalog_writers *w, struct lh_call *call, lh_str id,
     lh_status status;
 
     LH_TRY(id_check(id, text, err));
-    LH_TRY(record_put(w, call, writer_key(text, key), dataset, expires_us,
-                      &(struct lh_put_options){0}, etag, err));
-    known_set(w, text, dataset, expires_us);
-    status = lease_wait(w, call, dataset, err);
+    status = record_put(w, call, writer_key(text, key), dataset, expires_us,
+                        &(struct lh_put_options){0}, etag, err);
+    if (status == LH_OK) {
+        known_set(w, text, dataset, expires_us);
+        status = lease_wait(w, call, dataset, err);
+    }
     if (status != LH_OK)
         catalog_writer_end(w, call, id, NULL);
     return status;

@@ -12,7 +12,8 @@
  *
  * so at least one of two that meet sees the other, in whatever process they are, and a data object
  * that a writer puts or takes up again is not removed under it. Times are the wall clock's; both
- * sides leave CATALOG_SKEW_US between the clocks of two machines.
+ * sides leave CATALOG_SKEW_US between the clocks of two machines, and a machine whose clock is half
+ * of that off the store's is refused (UNAVAILABLE "catalog.clock_skew").
  *
  * Fails    NOT_FOUND "catalog.unknown_writer" for one that has ended or expired;
  *          BUSY "catalog.collecting".
