@@ -11,7 +11,7 @@
 #include "world.h"
 
 /* Half of what clocks of two machines may differ by, less the longest time a request is under way
- * (CATALOG_SKEW_US). */
+ * (catalog.clock_skew_max). */
 #define SKEW_MAX_US (25 * SIM_SECOND)
 #define JUMP_MAX_US (2 * SIM_SECOND)
 #define DOWN_MAX_US (3 * SIM_SECOND)

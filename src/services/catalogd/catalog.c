@@ -30,6 +30,10 @@ const struct lh_config_key catalog_config[] = {
      "Memory for decoded manifests in catalogd.", NULL, false},
     {"catalog.writer_ttl", LH_CONFIG_DURATION, "1h", 1000, 604800000,
      "How long a writer that is not renewed holds up the collection of its dataset.", NULL, false},
+    {"catalog.clock_skew_max", LH_CONFIG_DURATION, "1m", 10, 3600000,
+     "How far the clocks of two processes may be apart. One whose clock is half of that off the "
+     "store's is refused.",
+     NULL, false},
     {"catalog.tombstone_values_max", LH_CONFIG_I64, "10000", 1, 1000000,
      "Values that one deletion by key may name.", NULL, false},
     {"catalog.tombstones_max", LH_CONFIG_I64, "100000", 1, 10000000,
@@ -575,7 +579,8 @@ catalog_open(const struct lh_env *env, struct catalog **out, struct lh_error *er
         lh_cache_new(&catalog_snapshot_kind, lh_config_size(env->config, "catalog.snapshot_cache"));
     c->tombstones = lh_cache_new(&catalog_tombstones_kind,
                                  lh_config_size(env->config, "catalog.snapshot_cache"));
-    c->writers = catalog_writers_new(c->bucket, lh_config_ms(env->config, "catalog.writer_ttl"));
+    c->writers = catalog_writers_new(c->bucket, lh_config_ms(env->config, "catalog.writer_ttl"),
+                                     lh_config_ms(env->config, "catalog.clock_skew_max"));
     c->metas = catalog_metas_new(c->bucket);
     c->distincts = catalog_distincts_new();
     start_list(c);

@@ -28,7 +28,7 @@ struct known {
 
 struct catalog_writers {
     struct lh_bucket *bucket;
-    int64_t ttl_ms;
+    int64_t ttl_ms, skew_us;
     pthread_mutex_t lock;
     struct known *known;
 };
@@ -146,17 +146,18 @@ record_load(struct catalog_writers *w, struct lh_call *call, lh_str key, struct 
 /* Records expire by the wall clock, so a process whose clock is further from the store's than half
  * of what two may differ by must neither write nor collect. */
 static lh_status
-clock_check(const struct lh_object_info *info, int64_t began_us, struct lh_error *err)
+clock_check(const struct catalog_writers *w, const struct lh_object_info *info, int64_t began_us,
+            struct lh_error *err)
 {
     int64_t behind_us = info->modified_us - lh_time_now_us();
     int64_t ahead_us = began_us - info->modified_us;
     int64_t off_us = behind_us > ahead_us ? behind_us : ahead_us;
 
-    if (info->modified_us == 0 || off_us < CATALOG_SKEW_US / 2)
+    if (info->modified_us == 0 || off_us < w->skew_us / 2)
         return LH_OK;
     return lh_fail(err, LH_UNAVAILABLE, "catalog.clock_skew",
-                   "the clock of this machine is %lld s off the store's; at most %lld are allowed",
-                   (long long)(off_us / 1000000), (long long)(CATALOG_SKEW_US / 2000000));
+                   "the clock of this machine is %lld ms off the store's; at most %lld are allowed",
+                   (long long)(off_us / 1000), (long long)(w->skew_us / 2000));
 }
 
 static lh_status
@@ -173,13 +174,13 @@ record_put(struct catalog_writers *w, struct lh_call *call, lh_str key, lh_str d
     record_print(dataset, expires_us, &text);
     LH_TRY(lh_object_put(w->bucket, call, key, lh_buf_bytes(&text), &with, &info, err));
     memcpy(etag, info.etag, LH_ETAG_MAX);
-    return clock_check(&info, began_us, err);
+    return clock_check(w, &info, began_us, err);
 }
 
 static bool
-record_is_over(const struct record *r)
+record_is_over(const struct catalog_writers *w, const struct record *r)
 {
-    return r->expires_us + CATALOG_SKEW_US < lh_time_now_us();
+    return r->expires_us + w->skew_us < lh_time_now_us();
 }
 
 /* ---- writers ---- */
@@ -225,7 +226,7 @@ lease_stands(struct catalog_writers *w, struct lh_call *call, lh_str dataset, bo
         lh_error_copy(err, &why);
         return status;
     }
-    *stands = status == LH_OK && !record_is_over(&lease);
+    *stands = status == LH_OK && !record_is_over(w, &lease);
     return LH_OK;
 }
 
@@ -286,7 +287,7 @@ catalog_writer_renew(struct catalog_writers *w, struct lh_call *call, lh_str id,
 
     LH_TRY(id_check(id, text, err));
     status = record_load(w, call, writer_key(text, key), &r, err);
-    if (status == LH_OK && r.dataset[0] != '\0' && !record_is_over(&r))
+    if (status == LH_OK && r.dataset[0] != '\0' && !record_is_over(w, &r))
         status = record_put(w, call, writer_key(text, key), lh_str_of(r.dataset), expires_us,
                             &(struct lh_put_options){.if_match = r.etag}, etag, err);
     else if (status == LH_OK)
@@ -392,7 +393,7 @@ record_visit(void *self, const struct lh_object_entry *entry, struct lh_error *e
     }
     if (!record_concerns(&r, w->dataset))
         return LH_OK;
-    if (record_is_over(&r))
+    if (record_is_over(w->w, &r))
         stale_add(w, entry->key, &r);
     else
         w->is_written = true;
@@ -472,7 +473,7 @@ catalog_lease_take(struct catalog_writers *w, struct lh_call *call, lh_str datas
 
     if (status == LH_CONFLICT || status == LH_EXISTS) {
         status = record_load(w, call, key, &old, err);
-        if (status == LH_OK && record_is_over(&old))
+        if (status == LH_OK && record_is_over(w, &old))
             status = lease_put(w, call, dataset, &(struct lh_put_options){.if_match = old.etag},
                                &lease, err);
         else if (status == LH_OK || status == LH_NOT_FOUND)
@@ -526,12 +527,13 @@ catalog_lease_drop(struct catalog_writers *w, struct lh_call *call,
 /* ---- life ---- */
 
 struct catalog_writers *
-catalog_writers_new(struct lh_bucket *bucket, int64_t ttl_ms)
+catalog_writers_new(struct lh_bucket *bucket, int64_t ttl_ms, int64_t skew_ms)
 {
     struct catalog_writers *w = LH_NEW(struct catalog_writers);
 
     w->bucket = bucket;
     w->ttl_ms = ttl_ms;
+    w->skew_us = skew_ms * 1000;
     pthread_mutex_init(&w->lock, NULL);
     return w;
 }

@@ -12,8 +12,8 @@
  *
  * so at least one of two that meet sees the other, in whatever process they are, and a data object
  * that a writer puts or takes up again is not removed under it. Times are the wall clock's; both
- * sides leave CATALOG_SKEW_US between the clocks of two machines, and a machine whose clock is half
- * of that off the store's is refused (UNAVAILABLE "catalog.clock_skew").
+ * sides leave catalog.clock_skew_max between the clocks of two machines, and a machine whose clock
+ * is half of that off the store's is refused (UNAVAILABLE "catalog.clock_skew").
  *
  * Fails    NOT_FOUND "catalog.unknown_writer" for one that has ended or expired;
  *          BUSY "catalog.collecting".
@@ -25,12 +25,12 @@
 #include "base/json.h"
 #include "store/bucket.h"
 
-#define CATALOG_SKEW_US (INT64_C(60) * 1000000)
 #define CATALOG_WRITERS_PREFIX "_catalog/writers/"
 
 struct catalog_writers;
 
-struct catalog_writers *catalog_writers_new(struct lh_bucket *bucket, int64_t ttl_ms);
+struct catalog_writers *
+catalog_writers_new(struct lh_bucket *bucket, int64_t ttl_ms, int64_t skew_ms);
 void catalog_writers_free(struct catalog_writers *w);
 int64_t catalog_writers_ttl_ms(const struct catalog_writers *w);
 
