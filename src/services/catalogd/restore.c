@@ -38,28 +38,6 @@ rollback_make(struct lh_call *call, const struct catalog_snapshot *old, const ch
                  .ingest_key_count = v->ingest_key_count}};
 }
 
-/* In the bucket, not in our memory: a version that was collected must not be named again. */
-static lh_status
-version_stands(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
-               struct lh_error *err)
-{
-    char key[CATALOG_KEY_TEXT];
-    struct lh_object_info info;
-    LH_AUTO_ERROR(why);
-    lh_status status =
-        lh_object_head(c->bucket, call, catalog_manifest_key(dataset, version, key), &info, &why);
-
-    if (status == LH_NOT_FOUND) {
-        catalog_index_remove(c->index, dataset, version);
-        return lh_fail(err, LH_NOT_FOUND, "catalog.unknown_version",
-                       "dataset '%.*s' has no version %llu", LH_FMT(dataset),
-                       (unsigned long long)version);
-    }
-    if (status != LH_OK)
-        lh_error_copy(err, &why);
-    return status;
-}
-
 static lh_status
 rollback_target(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_t version,
                 uint64_t *head, struct catalog_snapshot **out, struct lh_error *err)
@@ -70,7 +48,8 @@ rollback_target(struct catalog *c, struct lh_call *call, lh_str dataset, uint64_
     LH_TRY(catalog_head(c, call, dataset, head, &is_hidden, err));
     if (*head == 0)
         return catalog_index_unknown(c->index, dataset, err);
-    LH_TRY(version_stands(c, call, dataset, version, err));
+    /* In the bucket, not in our memory: a version that was collected must not be named again. */
+    LH_TRY(catalog_version_prove(c, call, dataset, version, err));
     LH_TRY(catalog_version_load(c, call, dataset, version, out, err));
     LH_TRY(catalog_version_true(c, call, *out, err));
     if ((*out)->shown.is_deleted)
