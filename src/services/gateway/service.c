@@ -108,9 +108,8 @@ gateway_build(struct gateway *g, struct lh_error *err)
     LH_TRY(gateway_auth_new(config, getenv("LAKEHOUSE_TOKEN"), &g->auth, err));
     LH_TRY(listen_check(g, err));
     g->origin = lh_host_origin_new(config, LH_STR_NONE);
-    g->rate =
-        lh_rate_new(lh_config_i64(config, "gateway.requests_per_second"),
-                         lh_config_i64(config, "gateway.burst"), gateway_auth_count(g->auth) + 1);
+    g->rate = lh_rate_new(lh_config_i64(config, "gateway.requests_per_second"),
+                          lh_config_i64(config, "gateway.burst"), gateway_auth_count(g->auth) + 1);
     g->has_access_log = lh_config_bool(config, "gateway.access_log");
     g->catalog = lh_catalog_client_new(g->env.mesh);
     LH_TRY(idempotency_open(g, err));
