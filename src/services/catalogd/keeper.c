@@ -4,10 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/thread.h"
-#include "base/time.h"
 #include "services/catalogd/event.h"
 #include "services/catalogd/meta.h"
+#include "services/rounds.h"
 
 /* A whole listing also finds what another process has collected. */
 enum { PASSES_PER_WHOLE = 30 };
@@ -16,14 +15,9 @@ enum { PASSES_PER_WHOLE = 30 };
 
 struct catalog_keeper {
     struct catalog *catalog;
-    int64_t interval_ms;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct {
-        struct lh_call *call; /* of the running pass */
-        bool is_stopping;
-    } locked;
+    unsigned pass_number;
+    bool was_failing;
+    struct lh_rounds *rounds;
 };
 
 static void
@@ -44,7 +38,7 @@ heads_read(struct catalog *c, struct lh_call *call)
 }
 
 static lh_status
-pass_run(struct catalog *c, struct lh_call *call, unsigned number, struct lh_error *err)
+pass(struct catalog *c, struct lh_call *call, unsigned number, struct lh_error *err)
 {
     /* The start has listed everything just now. */
     if (number > 0)
@@ -57,69 +51,34 @@ pass_run(struct catalog *c, struct lh_call *call, unsigned number, struct lh_err
 }
 
 static void
-pass(struct catalog_keeper *k, unsigned number, bool *was_failing)
+round_run(void *self, struct lh_call *call)
 {
+    struct catalog_keeper *k = self;
     LH_AUTO_ERROR(err);
-    struct lh_call call;
-    bool is_stopping, has_failed;
+    bool has_failed = pass(k->catalog, call, k->pass_number++, &err) != LH_OK;
 
-    lh_call_init(&call);
-    {
-        LH_AUTO_LOCK(&k->lock);
-        is_stopping = k->locked.is_stopping;
-        k->locked.call = &call;
-    }
-    has_failed = !is_stopping && pass_run(k->catalog, &call, number, &err) != LH_OK;
-    {
-        LH_AUTO_LOCK(&k->lock);
-        k->locked.call = NULL;
-        is_stopping = k->locked.is_stopping;
-    }
     /* Once when it begins, not at every pass while the bucket is away. */
-    if (has_failed && !*was_failing && !is_stopping)
+    if (has_failed && !k->was_failing && !lh_call_is_canceled(call))
         lh_log_error(LH_LOG_WARN, "catalogd", "the catalog could not be refreshed", &err);
-    *was_failing = has_failed;
-    lh_call_fini(&call);
-}
-
-static bool
-wait(struct catalog_keeper *k)
-{
-    int64_t until_ms = lh_time_mono_ms() + k->interval_ms;
-    LH_AUTO_LOCK(&k->lock);
-
-    while (!k->locked.is_stopping && lh_cond_wait_until(&k->changed, &k->lock, until_ms))
-        ;
-    return !k->locked.is_stopping;
-}
-
-static void *
-keeper_run(void *arg)
-{
-    struct catalog_keeper *k = arg;
-    bool was_failing = false;
-
-    for (unsigned number = 0;; number++) {
-        pass(k, number, &was_failing);
-        if (!wait(k))
-            return NULL;
-    }
+    k->was_failing = has_failed;
 }
 
 lh_status
 catalog_keeper_start(struct catalog *c, struct catalog_keeper **out, struct lh_error *err)
 {
     struct catalog_keeper *k = LH_NEW(struct catalog_keeper);
+    const struct lh_rounds_options options = {
+        .name = "catalog-keeper",
+        .interval_ms = lh_config_ms(c->env->config, "catalog.refresh_interval"),
+        .is_at_once = true,
+        .run = round_run,
+        .self = k,
+    };
     lh_status status;
 
     k->catalog = c;
-    k->interval_ms = lh_config_ms(c->env->config, "catalog.refresh_interval");
-    pthread_mutex_init(&k->lock, NULL);
-    lh_cond_init(&k->changed);
-    status = lh_thread_start(&k->thread, "catalog-keeper", keeper_run, k, err);
+    status = lh_rounds_start(&options, &k->rounds, err);
     if (status != LH_OK) {
-        pthread_cond_destroy(&k->changed);
-        pthread_mutex_destroy(&k->lock);
         free(k);
         return status;
     }
@@ -132,15 +91,6 @@ catalog_keeper_stop(struct catalog_keeper *k)
 {
     if (k == NULL)
         return;
-    {
-        LH_AUTO_LOCK(&k->lock);
-        k->locked.is_stopping = true;
-        if (k->locked.call != NULL)
-            lh_call_cancel(k->locked.call);
-        pthread_cond_signal(&k->changed);
-    }
-    lh_thread_join(k->thread);
-    pthread_cond_destroy(&k->changed);
-    pthread_mutex_destroy(&k->lock);
+    lh_rounds_stop(k->rounds);
     free(k);
 }

@@ -5,11 +5,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/thread.h"
 #include "base/time.h"
 #include "services/catalogd/compact.h"
 #include "services/catalogd/gc.h"
 #include "services/journald/client.h"
+#include "services/rounds.h"
 
 struct task {
     int64_t interval_ms; /* 0: never */
@@ -20,13 +20,7 @@ struct catalog_upkeep {
     struct catalog *catalog;
     struct task compaction, collection;
     struct lh_metric *compactions, *compacted, *removed_rows, *failures, *seconds;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct {
-        struct lh_call *call; /* of the running task */
-        bool is_stopping;
-    } locked;
+    struct lh_rounds *rounds;
 };
 
 /* ---- compaction ---- */
@@ -104,45 +98,35 @@ all_collect(struct catalog_upkeep *u, struct lh_call *call)
         failure_note(u, call, "what no version names was not collected", "", &err);
 }
 
-/* ---- the thread ---- */
-
-static void
-task_run(struct catalog_upkeep *u, void (*run)(struct catalog_upkeep *u, struct lh_call *call))
-{
-    int64_t from_ns = lh_time_mono_ns();
-    struct lh_call call;
-    bool is_stopping;
-
-    lh_call_init(&call);
-    {
-        LH_AUTO_LOCK(&u->lock);
-        u->locked.call = &call;
-        is_stopping = u->locked.is_stopping;
-    }
-    if (!is_stopping)
-        run(u, &call);
-    {
-        LH_AUTO_LOCK(&u->lock);
-        u->locked.call = NULL;
-    }
-    lh_call_fini(&call);
-    lh_metric_observe_ns(u->seconds, lh_time_mono_ns() - from_ns);
-}
+/* ---- rounds ---- */
 
 /* Counted from the end of a run, so that slow runs leave time between them. */
 static void
-task_due_run(struct catalog_upkeep *u, struct task *t,
+task_due_run(struct catalog_upkeep *u, struct lh_call *call, struct task *t,
              void (*run)(struct catalog_upkeep *u, struct lh_call *call))
 {
+    int64_t from_ns = lh_time_mono_ns();
+
     if (t->interval_ms == 0 || lh_time_mono_ms() < t->next_ms)
         return;
-    task_run(u, run);
+    run(u, call);
+    lh_metric_observe_ns(u->seconds, lh_time_mono_ns() - from_ns);
     t->next_ms = lh_time_mono_ms() + t->interval_ms;
 }
 
-static int64_t
-next_ms(const struct catalog_upkeep *u)
+static void
+round_run(void *self, struct lh_call *call)
 {
+    struct catalog_upkeep *u = self;
+
+    task_due_run(u, call, &u->compaction, all_compact);
+    task_due_run(u, call, &u->collection, all_collect);
+}
+
+static int64_t
+next_ms(void *self)
+{
+    const struct catalog_upkeep *u = self;
     int64_t next = INT64_MAX;
 
     if (u->compaction.interval_ms > 0)
@@ -150,28 +134,6 @@ next_ms(const struct catalog_upkeep *u)
     if (u->collection.interval_ms > 0 && u->collection.next_ms < next)
         next = u->collection.next_ms;
     return next;
-}
-
-static bool
-wait(struct catalog_upkeep *u)
-{
-    LH_AUTO_LOCK(&u->lock);
-
-    while (!u->locked.is_stopping && lh_cond_wait_until(&u->changed, &u->lock, next_ms(u)))
-        ;
-    return !u->locked.is_stopping;
-}
-
-static void *
-upkeep_run(void *arg)
-{
-    struct catalog_upkeep *u = arg;
-
-    while (wait(u)) {
-        task_due_run(u, &u->compaction, all_compact);
-        task_due_run(u, &u->collection, all_collect);
-    }
-    return NULL;
 }
 
 static struct task
@@ -203,18 +165,16 @@ catalog_upkeep_start(struct catalog *c, struct catalog_upkeep **out, struct lh_e
 {
     const struct lh_config *config = c->env->config;
     struct catalog_upkeep *u = LH_NEW(struct catalog_upkeep);
+    const struct lh_rounds_options options = {
+        .name = "catalog-upkeep", .run = round_run, .next_ms = next_ms, .self = u};
     lh_status status;
 
     u->catalog = c;
     u->compaction = task_make(config, "catalog.compact_interval");
     u->collection = task_make(config, "catalog.gc_interval");
     metrics_find(u);
-    pthread_mutex_init(&u->lock, NULL);
-    lh_cond_init(&u->changed);
-    status = lh_thread_start(&u->thread, "catalog-upkeep", upkeep_run, u, err);
+    status = lh_rounds_start(&options, &u->rounds, err);
     if (status != LH_OK) {
-        pthread_cond_destroy(&u->changed);
-        pthread_mutex_destroy(&u->lock);
         free(u);
         return status;
     }
@@ -227,15 +187,6 @@ catalog_upkeep_stop(struct catalog_upkeep *u)
 {
     if (u == NULL)
         return;
-    {
-        LH_AUTO_LOCK(&u->lock);
-        u->locked.is_stopping = true;
-        if (u->locked.call != NULL)
-            lh_call_cancel(u->locked.call);
-        pthread_cond_signal(&u->changed);
-    }
-    lh_thread_join(u->thread);
-    pthread_cond_destroy(&u->changed);
-    pthread_mutex_destroy(&u->lock);
+    lh_rounds_stop(u->rounds);
     free(u);
 }

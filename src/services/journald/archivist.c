@@ -6,23 +6,17 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/thread.h"
 #include "base/time.h"
 #include "services/journald/archive.h"
+#include "services/rounds.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
 struct journal_archivist {
     struct journal *journal;
-    int64_t interval_ms, after_us, grace_us;
+    int64_t after_us, grace_us;
     struct lh_metric *archived, *removed, *failures;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct {
-        struct lh_call *call; /* of the running pass */
-        bool is_stopping;
-    } locked;
+    struct lh_rounds *rounds;
 };
 
 /* ---- one log ---- */
@@ -92,47 +86,10 @@ log_try(struct journal_archivist *a, const char *prefix, struct lh_call *call)
 }
 
 static void
-pass(struct journal_archivist *a)
+round_run(void *self, struct lh_call *call)
 {
-    struct lh_call call;
-    bool is_stopping;
-
-    lh_call_init(&call);
-    {
-        LH_AUTO_LOCK(&a->lock);
-        a->locked.call = &call;
-        is_stopping = a->locked.is_stopping;
-    }
-    if (!is_stopping) {
-        log_try(a, "_journal/events/", &call);
-        log_try(a, "_journal/errors/", &call);
-    }
-    {
-        LH_AUTO_LOCK(&a->lock);
-        a->locked.call = NULL;
-    }
-    lh_call_fini(&call);
-}
-
-static bool
-wait(struct journal_archivist *a)
-{
-    int64_t until_ms = lh_time_mono_ms() + a->interval_ms;
-    LH_AUTO_LOCK(&a->lock);
-
-    while (!a->locked.is_stopping && lh_cond_wait_until(&a->changed, &a->lock, until_ms))
-        ;
-    return !a->locked.is_stopping;
-}
-
-static void *
-archivist_run(void *arg)
-{
-    struct journal_archivist *a = arg;
-
-    while (wait(a))
-        pass(a);
-    return NULL;
+    log_try(self, "_journal/events/", call);
+    log_try(self, "_journal/errors/", call);
 }
 
 static void
@@ -140,7 +97,6 @@ settings_read(struct journal_archivist *a)
 {
     const struct lh_config *config = a->journal->env->config;
 
-    a->interval_ms = lh_config_ms(config, "journal.archive_interval");
     a->after_us = lh_config_ms(config, "journal.archive_after") * 1000;
     a->grace_us = lh_config_ms(config, "journal.archive_grace") * 1000;
     a->archived = lh_counter("lakehouse_journal_archived_batches_total",
@@ -154,21 +110,23 @@ settings_read(struct journal_archivist *a)
 lh_status
 journal_archivist_start(struct journal *j, struct journal_archivist **out, struct lh_error *err)
 {
+    struct lh_rounds_options options = {
+        .name = "journal-archive",
+        .interval_ms = lh_config_ms(j->env->config, "journal.archive_interval"),
+        .run = round_run,
+    };
     struct journal_archivist *a;
     lh_status status;
 
     *out = NULL;
-    if (lh_config_ms(j->env->config, "journal.archive_interval") == 0)
+    if (options.interval_ms == 0)
         return LH_OK;
     a = LH_NEW(struct journal_archivist);
     a->journal = j;
     settings_read(a);
-    pthread_mutex_init(&a->lock, NULL);
-    lh_cond_init(&a->changed);
-    status = lh_thread_start(&a->thread, "journal-archive", archivist_run, a, err);
+    options.self = a;
+    status = lh_rounds_start(&options, &a->rounds, err);
     if (status != LH_OK) {
-        pthread_cond_destroy(&a->changed);
-        pthread_mutex_destroy(&a->lock);
         free(a);
         return status;
     }
@@ -181,15 +139,6 @@ journal_archivist_stop(struct journal_archivist *a)
 {
     if (a == NULL)
         return;
-    {
-        LH_AUTO_LOCK(&a->lock);
-        a->locked.is_stopping = true;
-        if (a->locked.call != NULL)
-            lh_call_cancel(a->locked.call);
-        pthread_cond_signal(&a->changed);
-    }
-    lh_thread_join(a->thread);
-    pthread_cond_destroy(&a->changed);
-    pthread_mutex_destroy(&a->lock);
+    lh_rounds_stop(a->rounds);
     free(a);
 }

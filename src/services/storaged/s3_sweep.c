@@ -7,25 +7,20 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/thread.h"
 #include "base/time.h"
+#include "services/rounds.h"
 #include "services/storaged/s3_upload.h"
 
 struct s3_sweeper {
     struct s3_door *door;
-    int64_t ttl_ms, interval_ms;
+    int64_t ttl_ms;
     struct lh_metric *collected;
-    pthread_t thread;
-    struct lh_call call;
-    struct {
-        pthread_mutex_t mutex;
-        pthread_cond_t changed;
-        bool is_stopping;
-    } life;
+    struct lh_rounds *rounds;
 };
 
 struct sweep {
     struct s3_sweeper *s;
+    struct lh_call *call;
     struct lh_bucket *b;
     int64_t older_than_us;
 };
@@ -34,7 +29,7 @@ static lh_status
 youngest_find(struct sweep *w, lh_str id, int64_t *modified_us, struct lh_error *err)
 {
     LH_AUTO(lh_object_list) *list = NULL;
-    struct lh_call *call = &w->s->call;
+    struct lh_call *call = w->call;
 
     *modified_us = 0;
     LH_TRY(lh_object_list(w->b, call, door_upload_folder(&call->arena, id), LH_STR(""),
@@ -52,11 +47,11 @@ upload_visit(void *self, lh_str id, struct lh_error *err)
     struct sweep *w = self;
     int64_t modified_us;
 
-    LH_TRY(lh_call_check(&w->s->call, err));
+    LH_TRY(lh_call_check(w->call, err));
     LH_TRY(youngest_find(w, id, &modified_us, err));
     if (modified_us >= w->older_than_us)
         return LH_OK;
-    LH_TRY(door_upload_remove(w->b, &w->s->call, id, err));
+    LH_TRY(door_upload_remove(w->b, w->call, id, err));
     lh_metric_add(w->s->collected, 1);
     lh_log(LH_LOG_INFO, "storaged", "abandoned upload removed",
            LH_LOG_S("bucket", lh_bucket_name(w->b)), LH_LOG_V("upload", id));
@@ -70,76 +65,53 @@ bucket_sweep(void *self, struct lh_bucket *b, const struct lh_bucket_spec *spec)
     LH_AUTO_ERROR(err);
 
     (void)spec;
-    if (!b || lh_call_check(&w->s->call, NULL) != LH_OK)
+    if (!b || lh_call_check(w->call, NULL) != LH_OK)
         return;
     w->b = b;
-    if (door_uploads_walk(b, &w->s->call, upload_visit, w, &err) != LH_OK &&
-        err.status != LH_CANCELED)
+    if (door_uploads_walk(b, w->call, upload_visit, w, &err) != LH_OK && err.status != LH_CANCELED)
         lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
 }
 
 static void
-sweep(struct s3_sweeper *s)
-{
-    struct sweep w = {.s = s, .older_than_us = lh_time_now_us() - s->ttl_ms * 1000};
-    LH_AUTO_ERROR(err);
-
-    if (lh_store_buckets(s->door->storage->env->store, &s->call, bucket_sweep, &w, &err) != LH_OK &&
-        err.status != LH_CANCELED)
-        lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
-    lh_arena_reset(&s->call.arena);
-}
-
-/* False when it is time to stop. */
-static bool
-rest(struct s3_sweeper *s)
-{
-    int64_t until = lh_time_mono_ms() + s->interval_ms;
-    LH_AUTO_LOCK(&s->life.mutex);
-
-    while (!s->life.is_stopping && lh_time_mono_ms() < until)
-        (void)lh_cond_wait_until(&s->life.changed, &s->life.mutex, until);
-    return !s->life.is_stopping;
-}
-
-static void *
-run(void *self)
+round_run(void *self, struct lh_call *call)
 {
     struct s3_sweeper *s = self;
+    struct sweep w = {.s = s, .call = call, .older_than_us = lh_time_now_us() - s->ttl_ms * 1000};
+    LH_AUTO_ERROR(err);
 
-    do
-        sweep(s);
-    while (rest(s));
-    return NULL;
+    if (lh_store_buckets(s->door->storage->env->store, call, bucket_sweep, &w, &err) != LH_OK &&
+        err.status != LH_CANCELED)
+        lh_log_error(LH_LOG_WARN, "storaged", "looking for abandoned uploads", &err);
 }
 
 lh_status
 door_sweeper_start(struct s3_door *d, struct s3_sweeper **out, struct lh_error *err)
 {
     const struct lh_config *config = d->storage->env->config;
+    struct lh_rounds_options options = {
+        .name = "s3-sweep",
+        .interval_ms = lh_config_ms(config, "s3_door.sweep_interval"),
+        .is_at_once = true,
+        .run = round_run,
+    };
     struct s3_sweeper *s;
+    lh_status status;
 
     if (lh_config_ms(config, "s3_door.upload_ttl") == 0)
         return LH_OK;
     s = LH_NEW(struct s3_sweeper);
     s->door = d;
     s->ttl_ms = lh_config_ms(config, "s3_door.upload_ttl");
-    s->interval_ms = lh_config_ms(config, "s3_door.sweep_interval");
     s->collected = lh_counter("lakehouse_s3_uploads_collected_total",
                               "Uploads in parts that were abandoned and removed.", "", NULL);
-    lh_call_init(&s->call);
-    s->call.source = "internal";
-    pthread_mutex_init(&s->life.mutex, NULL);
-    lh_cond_init(&s->life.changed);
-    if (lh_thread_start(&s->thread, "s3-sweep", run, s, err) == LH_OK) {
-        *out = s;
-        return LH_OK;
+    options.self = s;
+    status = lh_rounds_start(&options, &s->rounds, err);
+    if (status != LH_OK) {
+        free(s);
+        return status;
     }
-    pthread_cond_destroy(&s->life.changed);
-    pthread_mutex_destroy(&s->life.mutex);
-    lh_call_fini(&s->call);
-    free(s);
-    return LH_UNAVAILABLE;
+    *out = s;
+    return LH_OK;
 }
 
 void
@@ -147,14 +119,6 @@ door_sweeper_stop(struct s3_sweeper *s)
 {
     if (!s)
         return;
-    pthread_mutex_lock(&s->life.mutex);
-    s->life.is_stopping = true;
-    pthread_cond_broadcast(&s->life.changed);
-    pthread_mutex_unlock(&s->life.mutex);
-    lh_call_cancel(&s->call);
-    lh_thread_join(s->thread);
-    pthread_cond_destroy(&s->life.changed);
-    pthread_mutex_destroy(&s->life.mutex);
-    lh_call_fini(&s->call);
+    lh_rounds_stop(s->rounds);
     free(s);
 }

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "base/time.h"
+#include "services/rounds.h"
 #include "services/vectord/cache_file.h"
 #include "services/vectord/merge.h"
 
@@ -14,14 +14,7 @@ enum { SAVE_CHANGES_MIN = 1000, SAVE_SHARE = 5, CALIBRATION_QUERIES = 64 };
 
 struct vector_keeper {
     struct vectord *v;
-    int64_t interval_ms;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct {
-        struct lh_call *call; /* of the running pass */
-        bool is_stopping;
-    } locked;
+    struct lh_rounds *rounds;
 };
 
 /* ---- one generation ---- */
@@ -99,65 +92,33 @@ generation_leave(void *ctx, struct vector_generation *g, bool is_current)
         save(g);
 }
 
-/* ---- the thread ---- */
+/* ---- rounds ---- */
 
 static void
-pass_run(struct vector_keeper *k)
+round_run(void *self, struct lh_call *call)
 {
-    struct lh_call call;
-    struct pass p = {k->v, &call};
+    struct vector_keeper *k = self;
+    struct pass p = {k->v, call};
 
-    lh_call_init(&call);
-    {
-        LH_AUTO_LOCK(&k->lock);
-        k->locked.call = &call;
-        if (k->locked.is_stopping)
-            lh_call_cancel(&call);
-    }
-    vector_registry_refresh(k->v, &call);
+    vector_registry_refresh(k->v, call);
     vector_registry_each(k->v, generation_keep, &p);
-    {
-        LH_AUTO_LOCK(&k->lock);
-        k->locked.call = NULL;
-    }
-    lh_call_fini(&call);
-}
-
-static bool
-wait(struct vector_keeper *k)
-{
-    int64_t until_ms = lh_time_mono_ms() + k->interval_ms;
-    LH_AUTO_LOCK(&k->lock);
-
-    while (!k->locked.is_stopping && lh_cond_wait_until(&k->changed, &k->lock, until_ms))
-        ;
-    return !k->locked.is_stopping;
-}
-
-static void *
-keeper_run(void *arg)
-{
-    struct vector_keeper *k = arg;
-
-    while (wait(k))
-        pass_run(k);
-    return NULL;
 }
 
 lh_status
 vector_keeper_start(struct vectord *v, struct vector_keeper **out, struct lh_error *err)
 {
     struct vector_keeper *k = LH_NEW(struct vector_keeper);
+    const struct lh_rounds_options options = {
+        .name = "vector-keeper",
+        .interval_ms = lh_config_ms(v->env->config, "vectors.refresh"),
+        .run = round_run,
+        .self = k,
+    };
     lh_status status;
 
     k->v = v;
-    k->interval_ms = lh_config_ms(v->env->config, "vectors.refresh");
-    pthread_mutex_init(&k->lock, NULL);
-    lh_cond_init(&k->changed);
-    status = lh_thread_start(&k->thread, "vector-keeper", keeper_run, k, err);
+    status = lh_rounds_start(&options, &k->rounds, err);
     if (status != LH_OK) {
-        pthread_cond_destroy(&k->changed);
-        pthread_mutex_destroy(&k->lock);
         free(k);
         return status;
     }
@@ -170,16 +131,7 @@ vector_keeper_stop(struct vector_keeper *k)
 {
     if (k == NULL)
         return;
-    {
-        LH_AUTO_LOCK(&k->lock);
-        k->locked.is_stopping = true;
-        if (k->locked.call != NULL)
-            lh_call_cancel(k->locked.call);
-        pthread_cond_signal(&k->changed);
-    }
-    lh_thread_join(k->thread);
+    lh_rounds_stop(k->rounds);
     vector_registry_each(k->v, generation_leave, NULL);
-    pthread_cond_destroy(&k->changed);
-    pthread_mutex_destroy(&k->lock);
     free(k);
 }
