@@ -82,6 +82,7 @@ osd_class_default_list = *
 # Without it head and body of a short answer wait for each other's acknowledgement, 40 ms.
 rgw_frontends = beast endpoint=127.0.0.1:{rgw_port} tcp_nodelay=1
 rgw_data = {folder}/rgw
+rgw_dns_name = localhost
 rgw_enable_usage_log = false
 rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false

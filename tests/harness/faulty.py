@@ -18,6 +18,11 @@ Which harm comes to the n-th request follows from the seed and n alone, so a run
 
 import asyncio
 import hashlib
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
 import threading
 import urllib.parse
 
@@ -205,5 +210,55 @@ class Faulty:
             if answer.status in (204, 304):
                 answer.body = b""
             return answer
+        finally:
+            writer.close()
+
+
+class Tls:
+    """The store behind TLS, with a certificate for `localhost` that nobody knows yet: `certificate`, a PEM file."""
+
+    def __init__(self, upstream):
+        parts = urllib.parse.urlsplit(upstream)
+        self.host, self.port = parts.hostname, parts.port
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="lakehouse-tls-")
+        self.certificate = os.path.join(self.folder, "certificate.pem")
+        self.key = os.path.join(self.folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", self.key, "-out", self.certificate],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
+        self.thread.start()
+        ready.wait()
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.stopping.set)
+        self.thread.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _serve(self, ready):
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        server = await asyncio.start_server(self._client, "127.0.0.1", 0, ssl=context)
+        self.endpoint = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        ready.set()
+        await self.stopping.wait()
+        server.close()
+
+    async def _client(self, reader, writer):
+        upstream_reader, upstream_writer = await asyncio.open_connection(self.host, self.port)
+        await asyncio.gather(self._copy(reader, upstream_writer), self._copy(upstream_reader, writer), return_exceptions=True)
+
+    @staticmethod
+    async def _copy(reader, writer):
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
         finally:
             writer.close()

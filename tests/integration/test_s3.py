@@ -11,7 +11,7 @@ import uuid
 import lake as harness
 from ceph import shared as ceph
 from door import DOOR, KEYS, Door
-from faulty import Faulty
+from faulty import Faulty, Tls
 from lake import Lake, wait_until
 
 CANARY = "Canary7fb1c2d9e0"
@@ -209,6 +209,33 @@ class BadStores(unittest.TestCase):
         self.assertEqual(listed[bucket], {"name": bucket, "backend": "s3", "endpoint": ceph().endpoint, "region": "us-east-1",
                                           "bucket": bucket, "path_style": True, "credentials": "CEPH"})
         self.assertEqual(self.lake.request("DELETE", f"/v1/storage/buckets/{bucket}").status, 204)
+
+
+class Transport(unittest.TestCase):
+    def check_bucket(self, lake, bucket, **spec):
+        answer = lake.post("/v1/storage/buckets", {"name": bucket, "backend": "s3", "bucket": bucket, "credentials": "CEPH", **spec})
+        self.assertEqual(answer.status, 201, answer)
+        path = f"/v1/storage/buckets/{bucket}/objects/"
+        for key in ("a", "a%20b/c%2Bd"):
+            self.assertIn(lake.request("PUT", path + key, key.encode()).status, (200, 201))
+            self.assertEqual(lake.get(path + key).body, key.encode())
+        self.assertEqual([o["key"] for o in lake.get(path[:-1]).json["objects"]], ["a", "a b/c+d"])
+
+    @only_once
+    def test_the_bucket_may_stand_in_the_host(self):
+        port = ceph().endpoint.rsplit(":", 1)[1]
+        with Lake(config=FAST, env=secrets()) as lake:
+            self.check_bucket(lake, new_bucket(), endpoint=f"http://localhost:{port}", path_style=False)
+
+    @only_once
+    def test_certificates_are_checked(self):
+        with Tls(ceph().endpoint) as tls:
+            with Lake(config=FAST + f'ca_file = "{tls.certificate}"\n', env=secrets()) as lake:
+                self.check_bucket(lake, new_bucket(), endpoint=tls.endpoint)
+            with Lake(config=FAST, env=secrets()) as lake:
+                answer = lake.post("/v1/storage/buckets", {"name": "untrusted", "backend": "s3", "endpoint": tls.endpoint,
+                                                           "credentials": "CEPH"})
+                self.assertEqual((answer.status, answer.json["code"]), (503, "net.tls"), answer)
 
 
 class Canary(unittest.TestCase):
