@@ -594,6 +594,26 @@ name_count(void *ctx, const struct lh_bridge_model *model)
 }
 
 static void
+built_in_models_stop_when_the_caller_leaves(void **state)
+{
+    (void)state;
+    float v[LH_HASH_MODEL_DIM], w[2];
+    lh_str texts[] = {LH_STR("green")};
+    struct fixture f;
+    LH_AUTO_ERROR(err);
+
+    bridge_open(&f, "");
+    assert_ok(lh_bridge_lsa_register(f.bridge, LH_STR("lsa:a"), lsa_fit(2), &err), err);
+    lh_call_cancel(&f.call);
+    assert_fails(lh_bridge_embed(f.bridge, &f.call, LH_STR("hash-512"), texts, 1, v,
+                                 LH_HASH_MODEL_DIM, NULL, &err),
+                 LH_CANCELED, "call.canceled", err);
+    assert_fails(lh_bridge_embed(f.bridge, &f.call, LH_STR("lsa:a"), texts, 1, w, 2, NULL, &err),
+                 LH_CANCELED, "call.canceled", err);
+    bridge_close(&f);
+}
+
+static void
 fitted_models_come_and_go_by_name(void **state)
 {
     (void)state;
@@ -806,6 +826,7 @@ main(void)
         cmocka_unit_test(a_slow_provider_ends_with_its_time_or_the_callers),
         cmocka_unit_test(no_more_go_out_at_once_than_the_provider_gets),
         cmocka_unit_test(dimensions_are_checked_and_learned),
+        cmocka_unit_test(built_in_models_stop_when_the_caller_leaves),
         cmocka_unit_test(fitted_models_come_and_go_by_name),
         cmocka_unit_test(every_protocol_streams_what_it_generates),
         cmocka_unit_test(an_answer_that_breaks_off_is_no_answer),

@@ -32,12 +32,15 @@ tokens_guess(const lh_str *texts, size_t count)
 
 /* ---- built-in ---- */
 
-static void
-hash_run(struct job *j)
+static lh_status
+hash_run(struct job *j, struct lh_error *err)
 {
-    for (size_t i = 0; i < j->count; i++)
+    for (size_t i = 0; i < j->count; i++) {
+        LH_TRY(lh_call_check(j->call, err));
         (void)lh_hash_embed(j->texts[i], j->out + i * j->dim);
+    }
     j->report.prompt_tokens = (size_t)tokens_guess(j->texts, j->count);
+    return LH_OK;
 }
 
 static lh_status
@@ -187,10 +190,8 @@ is_zero(const float *vector, size_t dim)
 static lh_status
 job_run(struct job *j, lh_str name, struct lh_error *err)
 {
-    if (j->model && j->model->provider == NULL) {
-        hash_run(j);
-        return LH_OK;
-    }
+    if (j->model && j->model->provider == NULL)
+        return hash_run(j, err);
     if (j->model)
         return remote_run(j, err);
     struct bridge_fitted *fitted = bridge_fitted_find(j->b, name);
