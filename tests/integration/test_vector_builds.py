@@ -261,6 +261,31 @@ class Trials(BuildCase):
         self.assertEqual((got["generation"], got["results"][0]["id"]), (before["generation"], "new"))
 
 
+class KilledPromotion(unittest.TestCase):
+    def promotion(self, fault, generation):
+        with Lake() as lake:
+            lake.ingest("notes", notes(60), format="csv")
+            lake.post(INDEXES, {"name": "p", "dimension": 512, "metric": "cosine", "model": "hash-512"})
+            lake.post(f"{INDEXES}/p/items", {"items": [{"id": "safe", "text": "kitchen oven"}]})
+            lake.restart(faults=fault)
+            victim = lake.processes["lakehouse" if lake.kind == "one" else "vectord"]
+            try:
+                lake.post(f"{INDEXES}/p/build", {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]})
+            except OSError:
+                pass  # the job was faster than its answer
+            wait_until(lambda: not victim.is_running(), what="the kill")
+            lake.kill()
+            lake.start(faults="none=error")
+            got = lake.post(f"{INDEXES}/p/search", {"text": "kitchen oven", "k": 100}).json
+            self.assertEqual((got["generation"], len(got["results"])), generation)
+
+    def test_before_it_the_old_generation_answers(self):
+        self.promotion("vectors.before_promote=kill", (1, 1))
+
+    def test_after_it_the_new_one_does(self):
+        self.promotion("vectors.after_promote=kill", (2, 60))
+
+
 class Killed(unittest.TestCase):
     def test_a_job_whose_process_was_killed_has_failed_and_nothing_acknowledged_is_lost(self):
         with Lake() as lake:

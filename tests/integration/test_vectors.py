@@ -155,7 +155,7 @@ class Items(VectorCase):
         self.create("whole")
         good = {"id": "good", "vector": [1, 0, 0, 0]}
         for bad, code in (({"id": "b", "vector": [1, 2, 3]}, "vectors.dimension"), ({"id": "b", "vector": [0, 0, 0, 0]}, "vectors.zero_vector"),
-                          ({"id": "b", "vector": [1, 2, 3, 1e39]}, "vectors.vector"), ({"id": "b", "vector": [1, 2, 3, None]}, "vectors.vector"),
+                          ({"id": "b", "vector": [1, 2, 3, 1e39]}, "vectors.vector"), ({"id": "b", "vector": [1, 2, 3, None]}, "vectors.vector"), ({"id": "b", "vector": [1, 2, 3, 3e38]}, "vectors.vector"),
                           ({"id": "b", "vector": "x"}, "vectors.vector"), ({"id": "b", "vector": [1, [2], 3, 4]}, "vectors.vector"),
                           ({"id": "", "vector": [1, 2, 3, 4]}, "vectors.id"), ({"id": 7, "vector": [1, 2, 3, 4]}, "request.field_type"),
                           ({"id": "b"}, "vectors.items"), ({"id": "b", "vector": [1, 2, 3, 4], "x": 1}, "request.field_unknown"),
@@ -333,6 +333,80 @@ class Items(VectorCase):
             t.join()
         self.assertEqual(failures[:3], [])
         self.assertEqual(self.lake.get(f"{INDEXES}/busy").json["length"], 200)
+
+
+class Filtered(VectorCase):
+    """Filters of every selectivity find what an exact search finds."""
+
+    COUNT, DIM = 10000, 24
+
+    def test_recall_under_filters_and_never_too_few(self):
+        rng = random.Random(3)
+        centres = [[rng.gauss(0, 1) for _ in range(self.DIM)] for _ in range(20)]
+        self.create("sel", dimension=self.DIM, metric="cosine")
+        shares = {"half": 2, "fifth": 5, "tenth": 10, "p4": 25, "p1": 100, "p01": 1000, "p001": 10000}
+        for start in range(0, self.COUNT, 2000):
+            items = []
+            for i in range(start, start + 2000):
+                c = centres[i % 20]
+                items.append({"id": str(i), "vector": [x + rng.gauss(0, 0.5) for x in c],
+                              "metadata": {**{k: i % n == 0 for k, n in shares.items()}, "centre": i % 20, "n": i}})
+            self.assertEqual(self.lake.post(f"{INDEXES}/sel/items", {"items": items}).status, 200)
+        filters = {k: ({k: True}, self.COUNT // n) for k, n in shares.items()}
+        filters["two words"] = ({"fifth": True, "half": True}, self.COUNT // 10)
+        filters["correlated"] = ({"centre": 3}, self.COUNT // 20)
+        filters["range"] = ({"n": {"gte": 100, "lt": 1100}}, 1000)
+        for name, (condition, matching) in filters.items():
+            found = wanted = 0
+            for q in range(20):
+                query = [x + rng.gauss(0, 0.5) for x in centres[q]]
+                body = {"vector": query, "k": 10, "filter": condition}
+                got = self.lake.post(f"{INDEXES}/sel/search", body).json["results"]
+                truth = self.lake.post(f"{INDEXES}/sel/search", {**body, "exact": True}).json["results"]
+                self.assertEqual(len(got), min(10, matching), name)
+                wanted += len(truth)
+                found += len({r["id"] for r in got} & {r["id"] for r in truth})
+            self.assertGreaterEqual(found / wanted, 0.99, name)
+
+
+class Killed(unittest.TestCase):
+    """kill -9 at every step of a write and of a merge."""
+
+    def acknowledged_stay(self, faults):
+        with Lake() as lake:
+            self.assertEqual(lake.post(INDEXES, {"name": "k", "dimension": 2, "metric": "l2"}).status, 201)
+            lake.restart(faults=faults)
+            victim = lake.processes["lakehouse" if lake.kind == "one" else "vectord"]
+            sure = []
+            for i in range(200):
+                try:
+                    answer = lake.post(f"{INDEXES}/k/items", {"items": [{"id": f"i{i}", "vector": [i, 1], "metadata": {"i": i}}]})
+                except OSError:
+                    break
+                if answer.status != 200:
+                    break
+                sure.append(f"i{i}")
+            wait_until(lambda: not victim.is_running(), what="the kill")
+            lake.kill()
+            lake.start(faults="none=error")
+            got = {r["id"] for r in lake.post(f"{INDEXES}/k/search", {"vector": [0, 1], "k": 1000}).json["results"]}
+            self.assertEqual(set(sure) - got, set())
+            self.assertLessEqual(len(got - set(sure)), 1)
+            self.assertEqual(lake.post(f"{INDEXES}/k/items", {"items": [{"id": "after", "vector": [1, 1]}]}).status, 200)
+            wait_until(lambda: len(os.listdir(lake.bucket_path("_vectors/k/embeddings"))) <= 16, what="the merges")
+            self.assertEqual(lake.get(f"{INDEXES}/k").json["length"], len(got) + 1)
+
+    def test_before_the_put(self):
+        self.acknowledged_stay("vectors.before_put=kill@12")
+
+    def test_after_the_put(self):
+        self.acknowledged_stay("vectors.after_put=kill@12")
+
+    def test_after_a_merged_batch_was_put(self):
+        self.acknowledged_stay("vectors.merge_after_put=kill")
+
+    def test_while_merged_batches_are_removed(self):
+        self.acknowledged_stay("vectors.merge_amid_removal=kill@3")
 
 
 class Budget(VectorCase):

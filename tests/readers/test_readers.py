@@ -3,6 +3,7 @@
 Each answer is fetched through the public edge as JSON, CSV, Arrow and Parquet, and compared value for value by tests/readers/compare.mjs.
 """
 
+import json
 import os
 import subprocess
 import unittest
@@ -92,6 +93,27 @@ class Readers(unittest.TestCase):
             out = subprocess.run(["node", "--input-type=module", "-e", script, path], cwd=ROOT, check=True,
                                  stdout=subprocess.PIPE).stdout.decode()
             self.assertEqual(out, "1 true true\n")
+
+    def test_embeddings_in_the_bucket_are_read_by_a_reader_that_is_not_ours(self):
+        items = [{"id": f"żółw {i}", "vector": [i / 8, -i, 1e18 if i == 7 else 0.1], "text": f"text {i}" if i % 2 else None,
+                  "metadata": {"n": i}} for i in range(1, 50)]
+        with Lake() as lake:
+            lake.post("/v1/vectors/indexes", {"name": "read_me", "dimension": 3, "metric": "l2"})
+            answer = lake.post("/v1/vectors/indexes/read_me/items", {"items": [{k: v for k, v in i.items() if v is not None} for i in items]})
+            self.assertEqual(answer.status, 200, answer)
+            lake.post("/v1/vectors/indexes/read_me/items/delete", {"ids": ["żółw 3"]})
+            folder = lake.bucket_path("_vectors/read_me/embeddings")
+            done = subprocess.run(["node", "tests/readers/embeddings.mjs", folder], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual(done.returncode, 0, done.stdout.decode())
+            rows = json.loads(done.stdout)
+        wanted = {i["id"]: i for i in items}
+        self.assertEqual(rows.pop(), {"id": "żółw 3", "vector": None, "text": None, "metadata": None, "sequence": 2, "op": "delete"})
+        self.assertEqual(len(rows), len(wanted))
+        for row in rows:
+            want = wanted[row["id"]]
+            self.assertEqual((row["text"], json.loads(row["metadata"]), row["op"], row["sequence"]), (want["text"], want["metadata"], "upsert", 1))
+            for got, value in zip(row["vector"], want["vector"]):
+                self.assertAlmostEqual(got, value, delta=abs(value) * 1e-6)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 static const struct cli_verb *const verbs[] = {
-    &cli_verb_ingest,    &cli_verb_sql,      &cli_verb_datasets,    &cli_verb_describe,
-    &cli_verb_versions,  &cli_verb_rollback, &cli_verb_delete_rows, &cli_verb_compact,
-    &cli_verb_gc,        &cli_verb_search,   &cli_verb_ask,         &cli_verb_errors,
-    &cli_verb_status,    &cli_verb_config,   &cli_verb_demo,        &cli_verb_eval,
-    &cli_verb_replicate, &cli_verb_verify,
+    &cli_verb_ingest,   &cli_verb_sql,       &cli_verb_datasets,    &cli_verb_describe,
+    &cli_verb_versions, &cli_verb_rollback,  &cli_verb_delete_rows, &cli_verb_compact,
+    &cli_verb_gc,       &cli_verb_index,     &cli_verb_search,      &cli_verb_ask,
+    &cli_verb_errors,   &cli_verb_status,    &cli_verb_config,      &cli_verb_demo,
+    &cli_verb_eval,     &cli_verb_replicate, &cli_verb_verify,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

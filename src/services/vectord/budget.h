@@ -13,6 +13,14 @@ struct vector_budget {
     atomic_size_t used_bytes;
 };
 
+/* For one graph: what a row takes is estimated before it is written, and a batch that is in the
+ * bucket must fit, so the graph itself is given some room beyond the budget. */
+static inline size_t
+vector_budget_graph_max(const struct vector_budget *b)
+{
+    return b->max_bytes + b->max_bytes / 4;
+}
+
 static inline void
 vector_budget_move(struct vector_budget *b, size_t from, size_t to)
 {

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "services/vectord/budget.h"
 
 #define MAGIC UINT64_C(0x3165686361435643) /* "CVCache1" */
 #define NONE UINT32_MAX
@@ -346,8 +347,10 @@ parts_load(struct vector_generation *g)
     if (!header_check(h, g))
         return false;
     graph = lh_bytes_of((const char *)g->map + h->graph_offset, h->graph_size);
-    if (lh_ann_open(graph, &(struct lh_ann_open_options){.max_bytes = g->v->budget.max_bytes},
-                    &g->ann, NULL) != LH_OK)
+    if (lh_ann_open(
+            graph,
+            &(struct lh_ann_open_options){.max_bytes = vector_budget_graph_max(&g->v->budget)},
+            &g->ann, NULL) != LH_OK)
         return false;
     if (!records_load(g, h) || !words_load(g, h))
         return false;

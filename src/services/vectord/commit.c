@@ -125,13 +125,38 @@ changes_settle(struct settling *s, struct vector_change *changes)
     }
 }
 
+/* What the graph would refuse must be refused before it is in the bucket. The bound is half of the
+ * graph's own, since sums of floats are rounded. */
+static bool
+vector_is_sound(const float *vector, size_t dim)
+{
+    double squares = 0;
+
+    for (size_t i = 0; i < dim; i++)
+        squares += (double)vector[i] * (double)vector[i];
+    return squares <= 0x1p124;
+}
+
+static lh_status
+vectors_check(const struct vector_generation *g, struct vector_change *change)
+{
+    for (size_t i = 0; i < change->count; i++) {
+        const struct vector_row *r = &change->rows[i];
+
+        if (!r->is_removal && !vector_is_sound(r->vector, g->spec.dimension))
+            return lh_fail(&change->error, LH_INVALID, "vectors.vector",
+                           "items[%zu].vector holds values whose squares overflow", i);
+    }
+    return LH_OK;
+}
+
 static void
-too_big_refuse(struct vector_generation *g, struct vector_change *changes)
+unfit_refuse(struct vector_generation *g, struct vector_change *changes)
 {
     size_t taken = 0;
 
     for (struct vector_change *c = changes; c; c = c->next) {
-        if (!change_fits(g, c, &taken))
+        if (vectors_check(g, c) == LH_OK && !change_fits(g, c, &taken))
             lh_fail(&c->error, LH_NO_SPACE, "vectors.memory",
                     "%zu items do not fit into the memory for vector indexes (vectors.memory_max)",
                     c->count);
@@ -196,7 +221,7 @@ static lh_status
 batch_commit(struct vector_generation *g, struct lh_call *call, struct vector_change *changes,
              struct lh_error *err)
 {
-    too_big_refuse(g, changes);
+    unfit_refuse(g, changes);
     for (int i = 0;; i++) {
         LH_AUTO_ERROR(why);
         lh_status status = batch_try(g, call, changes, &why);

@@ -503,7 +503,7 @@ vector_generation_open(struct vectord *v, struct lh_call *call, const struct vec
 
     LH_TRY(vector_model_open(g, call, err));
     if (!vector_cache_load(g)) {
-        options = vector_ann_options(spec, d->metric, v->budget.max_bytes);
+        options = vector_ann_options(spec, d->metric, vector_budget_graph_max(&v->budget));
         LH_TRY(lh_ann_new(&options, &g->ann, err));
     }
     LH_TRY(vector_generation_catch_up(g, call, err));

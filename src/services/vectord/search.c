@@ -8,6 +8,9 @@
 #include "services/vectord/lift.h"
 
 /* So few vectors are compared faster than a graph is walked. */
+/* Wanted of a filtered search that says nothing: those who filter look for what is there. */
+#define FILTERED_RECALL 0.995F
+
 enum { EF_MAX = 65536, SPARE_MAX = 256, SCAN_MAX = 1000 };
 
 struct search {
@@ -217,13 +220,16 @@ words_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct
 static lh_status
 graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct lh_error *err)
 {
-    const struct lh_ann_query query = {
+    struct lh_ann_query query = {
         .k = k,
         .ef = s->ef,
         .min_recall = (float)s->min_recall,
         .is_exact = s->is_exact,
         .filter = filter,
     };
+
+    if (filter && query.ef == 0 && query.min_recall == 0)
+        query.min_recall = FILTERED_RECALL;
 
     s->hits = lh_arena_array(&s->call->arena, k, sizeof(*s->hits));
     s->records = lh_arena_array(&s->call->arena, k, sizeof(*s->records));
