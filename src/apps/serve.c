@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,17 @@ process_prepare(const struct lh_config *config)
         prctl(PR_SET_DUMPABLE, 0);
 }
 
+static pthread_t main_thread;
+
+/* OpenBLAS starts its threads before main() and blocks nothing in them: a signal that the kernel
+ * gives to one of them goes on to where it is waited for. */
+static void
+signal_hand_over(int number)
+{
+    if (!pthread_equal(pthread_self(), main_thread))
+        pthread_kill(main_thread, number);
+}
+
 /* Blocked before any thread starts, so that every thread inherits it and only the main one ever
  * takes a signal. */
 static void
@@ -138,6 +150,9 @@ signals_block(sigset_t *stop)
     sigaddset(stop, SIGTERM);
     sigaddset(stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, stop, NULL);
+    main_thread = pthread_self();
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = signal_hand_over}, NULL);
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = signal_hand_over}, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -1,5 +1,8 @@
 """The front door: health, problems, tokens, limits, CORS."""
 
+import signal
+import platform
+import ctypes
 import json
 import os
 import re
@@ -136,6 +139,16 @@ class Settings(unittest.TestCase):
             done = subprocess.run([program("lakehouse"), "config", "check", "--config", path],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
             self.assertNotEqual(done.returncode, 0)
+
+
+class Signals(unittest.TestCase):
+    @unittest.skipUnless(platform.machine() == "x86_64", "the number of a system call")
+    def test_a_stop_signal_to_a_thread_of_a_library_ends_every_process_in_order(self):
+        with Lake() as lake:
+            for p in lake.processes.values():
+                threads = sorted(int(t) for t in os.listdir(f"/proc/{p.popen.pid}/task"))
+                ctypes.CDLL(None).syscall(234, p.popen.pid, threads[1], signal.SIGTERM)  # tgkill
+                self.assertEqual(p.popen.wait(60), 0, p.args)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@
 #include "services/vectord/lift.h"
 
 /* So few vectors are compared faster than a graph is walked. */
-/* Wanted of a filtered search that says nothing: those who filter look for what is there. */
-#define FILTERED_RECALL 0.995F
+/* Widths of a search that says nothing: where fresh questions, unlike the items, still find 0.99 of
+ * their ten nearest in clustered data (docs/decisions/vector-log.md). */
+enum { EF_PLAIN = 128, EF_FILTERED = 256 };
 
 enum { EF_MAX = 65536, SPARE_MAX = 256, SCAN_MAX = 1000 };
 
@@ -217,20 +218,28 @@ words_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct
     return LH_OK;
 }
 
+static size_t
+ef_default(size_t k, const struct lh_ann_filter *filter)
+{
+    size_t least = filter ? EF_FILTERED : EF_PLAIN;
+
+    return 2 * k > least ? 2 * k : least;
+}
+
 static lh_status
 graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct lh_error *err)
 {
     struct lh_ann_query query = {
         .k = k,
         .ef = s->ef,
-        .min_recall = (float)s->min_recall,
+        /* What the graph promises it measured with its own items; questions are harder. */
+        .min_recall = s->min_recall > 0 ? (float)(1 - (1 - s->min_recall) / 2) : 0,
         .is_exact = s->is_exact,
         .filter = filter,
     };
 
-    if (filter && query.ef == 0 && query.min_recall == 0)
-        query.min_recall = FILTERED_RECALL;
-
+    if (query.ef == 0 && query.min_recall == 0)
+        query.ef = ef_default(k, filter);
     s->hits = lh_arena_array(&s->call->arena, k, sizeof(*s->hits));
     s->records = lh_arena_array(&s->call->arena, k, sizeof(*s->records));
     if (s->is_words)
