@@ -125,7 +125,7 @@ class Cli(unittest.TestCase):
         folder = self.lake.path("staffing")
         self.run_cli("demo", "--scale", "0.001", "--out", folder, where=[])
         self.run_cli("demo", "--scale", "0.001", "--only-staffing")
-        for name in ("workers", "clients", "job_orders", "placements", "timesheets", "call_log"):
+        for name in ("workers", "clients", "job_orders", "placements", "timesheets", "call_log", "interviews"):
             with open(os.path.join(folder, name + ".csv"), encoding="utf-8", newline="") as f:
                 rows = list(csv.reader(f))
             self.assertEqual({len(r) for r in rows}, {len(rows[0])}, name)

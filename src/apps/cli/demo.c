@@ -196,7 +196,7 @@ const struct cli_verb cli_verb_demo = {
     "demo", "[--scale N] [--only-staffing] [--out DIR]", "fill the lake with sample data",
     "Real tables (airports, flights, movies, zipcodes, weather …) and a made-up staffing company: "
     "workers, clients,\n"
-    "job_orders, placements, timesheets, call_log.\n\n"
+    "job_orders, placements, timesheets, call_log, interviews.\n\n"
     "  --scale N          1 is 500,000 workers and 2.4 million rows in all; 0.1 unless told\n"
     "  --only-staffing    leave the real tables out\n"
     "  --out DIR          write the staffing tables as CSV files instead\n",

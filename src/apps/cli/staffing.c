@@ -24,7 +24,7 @@ below(uint64_t table, uint64_t row, uint64_t column, uint64_t n)
     return mixed(table, row, column) % n;
 }
 
-enum { WORKERS = 1, CLIENTS, JOBS, PLACEMENTS, TIMESHEETS, CALLS };
+enum { WORKERS = 1, CLIENTS, JOBS, PLACEMENTS, TIMESHEETS, CALLS, INTERVIEWS };
 
 /* ---- vocabulary ---- */
 
@@ -104,6 +104,54 @@ static const char *const notes[] = {
     "Phone disconnected, try the e-mail address.",
     "Will think about it and call back before Friday.",
     "Declined: found work through a friend.",
+};
+
+/* What was written down after an interview: one sentence of each list. */
+static const char *const skills[] = {
+    "Drove reach trucks and counterbalance forklifts in a frozen food warehouse for years.",
+    "Picked orders with a hand scanner and held the best error rate of the crew.",
+    "Welds stainless pipe in position and reads isometric drawings.",
+    "Set up a five axis mill and wrote the programs as well.",
+    "Rewired a bakery line and found faults that others had given up on.",
+    "Hauled refrigerated trailers across four states without an accident.",
+    "Ran the fryer and the grill through a lunch rush of three hundred covers.",
+    "Looked after residents with dementia and lifted them with a hoist.",
+    "Answered angry callers for an airline and turned most of them around.",
+    "Kept the books of a small dentist's office and typed letters.",
+    "Cleaned an operating theatre to the standard of infection control.",
+    "Measured castings with callipers and a coordinate machine and wrote the reports.",
+    "Packed glass for export and taught two newcomers how.",
+    "Serviced chillers and compressors and holds the refrigerant papers.",
+};
+static const char *const manners[] = {
+    "Calm and kind, even when people shout.",
+    "Talks little, works steadily, never looks at the clock.",
+    "Quick to joke, and the whole shift liked it.",
+    "Asks good questions and writes the answers down.",
+    "Proud of tidy work and upset by waste.",
+    "Nervous at first, then clear and honest.",
+    "Leads without being asked and shares the credit.",
+    "Impatient with slow colleagues, as the last supervisor also says.",
+};
+static const char *const times[] = {
+    "Looks for nights, because the days belong to a small daughter.",
+    "Can start before dawn but must leave by two to fetch the children from school.",
+    "Free on weekends only, studies nursing during the week.",
+    "Available at once, any shift, overtime welcome.",
+    "Needs two weeks of notice with the present employer.",
+    "Would rather work four long days than five short ones.",
+    "Will travel and sleep away from home all week.",
+};
+static const char *const wishes[] = {
+    "Has no car and depends on the bus.",
+    "Lives near the harbour and cycles to work.",
+    "Hopes for a permanent contract with health insurance.",
+    "Wants to learn a trade rather than earn more.",
+    "Cannot lift heavy things since an operation on the back.",
+    "Speaks Spanish and Portuguese, English well enough.",
+    "Was laid off when the plant closed and is eager to be back.",
+    "Asked twice about pay and will not go below the last wage.",
+    "The safety card has run out and must be renewed.",
 };
 
 static const struct city *
@@ -266,6 +314,19 @@ call_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *out)
     lh_buf_add_char(out, '\n');
 }
 
+static void
+interview_print(const struct staffing_scale *scale, uint64_t i, struct lh_buf *out)
+{
+    lh_buf_printf(out, "I%06llu,", (unsigned long long)i);
+    worker_id_print(out, 1 + below(INTERVIEWS, i, 1, scale->workers));
+    lh_buf_add_char(out, ',');
+    date_print(out, DAY_2024 + (int64_t)below(INTERVIEWS, i, 2, 690));
+    lh_buf_printf(out, ",\"%s %s %s %s\"\n", skills[below(INTERVIEWS, i, 3, COUNT(skills))],
+                  manners[below(INTERVIEWS, i, 4, COUNT(manners))],
+                  times[below(INTERVIEWS, i, 5, COUNT(times))],
+                  wishes[below(INTERVIEWS, i, 6, COUNT(wishes))]);
+}
+
 /* ---- tables ---- */
 
 const struct staffing_table staffing_tables[] = {
@@ -284,6 +345,8 @@ const struct staffing_table staffing_tables[] = {
      offsetof(struct staffing_scale, timesheets), timesheet_print},
     {"call_log", "call_id,worker_id,called_at,outcome,duration_s,note",
      offsetof(struct staffing_scale, calls), call_print},
+    {"interviews", "interview_id,worker_id,held_on,summary",
+     offsetof(struct staffing_scale, interviews), interview_print},
     {0}};
 
 static uint64_t
@@ -303,6 +366,7 @@ staffing_scale_of(double scale)
         .placements = scaled(300000, scale),
         .timesheets = scaled(780000, scale),
         .calls = scaled(600000, scale),
+        .interviews = scaled(20000, scale),
     };
 }
 

@@ -1,9 +1,9 @@
 /*
  * staffing: the reference data set, made up: a staffing company's workers, clients, job orders,
- * placements, timesheets and calls.
+ * placements, timesheets, calls and interviews.
  *
  * Every row follows from its index and the scale alone, so the same scale gives the same bytes
- * everywhere. At scale 1 there are 500,000 workers of 14 columns and 2,400,000 rows in all. Some of
+ * everywhere. At scale 1 there are 500,000 workers of 14 columns and 2,420,000 rows in all. Some of
  * it is there to be found: every tenth worker is called about six times and never placed; forklift
  * operators with OSHA papers live in Illinois as elsewhere.
  *
@@ -15,7 +15,7 @@
 #include "net/http.h"
 
 struct staffing_scale {
-    uint64_t workers, clients, jobs, placements, timesheets, calls;
+    uint64_t workers, clients, jobs, placements, timesheets, calls, interviews;
 };
 
 struct staffing_table {
