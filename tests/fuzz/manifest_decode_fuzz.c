@@ -13,10 +13,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const keys[] = {
-    "format",      "dataset",  "dataset_id", "version",        "parent",
-    "created_at",  "mode",     "source",     "content_sha256", "ingest_key",
-    "fingerprint", "rejects",  "rows",       "rows_rejected",  "size_bytes",
-    "actor",       "trace_id", "commit_id",  "columns",        "ingest_keys",
+    "format",      "dataset",  "dataset_id",  "version",        "parent",
+    "created_at",  "mode",     "source",      "content_sha256", "ingest_key",
+    "fingerprint", "rejects",  "rows",        "rows_rejected",  "size_bytes",
+    "actor",       "trace_id", "commit_id",   "columns",        "ingest_keys",
+    "tombstones",  "erased",   "hidden_rows", "reason",         "requested_by",
 };
 
 static const struct lh_table_column columns[] = {

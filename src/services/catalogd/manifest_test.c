@@ -91,6 +91,65 @@ a_manifest_is_read_back_as_it_was_written(void **state)
     assert_string_equal(back->shown.fingerprint, s->shown.fingerprint);
 }
 
+#define TOMBSTONES                                                                                 \
+    "_catalog/tombstones/workers/0000000002-6f2d1c1a-94d5-4f3b-8f1e-0b2d7e6a5c41.parquet"
+
+static struct catalog_snapshot *
+tombstoned_make(uint64_t hidden_rows)
+{
+    struct catalog_snapshot *s = snapshot_make();
+
+    s->tombstones = TOMBSTONES;
+    s->shown.erased = 2;
+    s->shown.hidden_rows = hidden_rows;
+    s->reason = "ticket 17";
+    s->requested_by = "ann";
+    return s;
+}
+
+static void
+what_is_hidden_of_a_version_is_read_back_by_who_knows_of_it(void **state)
+{
+    LH_AUTO(catalog_snapshot) *s = tombstoned_make(4);
+    LH_AUTO(catalog_snapshot) *back = NULL;
+    LH_AUTO(lh_table) *t = NULL;
+
+    (void)state;
+    assert_int_equal(catalog_snapshot_seal(s, NULL), LH_OK);
+    assert_int_equal(s->shown.rows, 6);
+    assert_int_equal(catalog_snapshot_check(s, NULL), LH_OK);
+    t = table_make(s);
+    /* A reader of the first format would show the rows, so it must refuse. */
+    assert_true(lh_str_eq(lh_table_meta(t, "format"), LH_STR("lakehouse.manifest/2")));
+    assert_int_equal(catalog_manifest_from_table(t, LH_STR("workers"), 3, &back, NULL), LH_OK);
+    assert_int_equal(back->shown.rows, 6);
+    assert_int_equal(back->shown.hidden_rows, 4);
+    assert_int_equal(back->shown.erased, 2);
+    assert_string_equal(back->tombstones, TOMBSTONES);
+    assert_string_equal(back->reason, "ticket 17");
+    assert_string_equal(back->requested_by, "ann");
+}
+
+static void
+rows_that_nothing_of_the_dataset_hides_are_refused(void **state)
+{
+    LH_AUTO(catalog_snapshot) *s = tombstoned_make(11);
+
+    (void)state;
+    assert_int_equal(catalog_snapshot_seal(s, NULL), LH_INVALID);
+    s->shown.hidden_rows = 4;
+    assert_int_equal(catalog_snapshot_seal(s, NULL), LH_OK);
+    s->tombstones = "";
+    assert_int_equal(catalog_snapshot_check(s, NULL), LH_INVALID);
+    s->tombstones = "_catalog/tombstones/workers2/x.parquet";
+    assert_int_equal(catalog_snapshot_check(s, NULL), LH_INVALID);
+    s->tombstones = TOMBSTONES;
+    s->shown.erased = 4; /* of version 3 */
+    assert_int_equal(catalog_snapshot_check(s, NULL), LH_INVALID);
+    s->shown.erased = 2;
+    assert_int_equal(catalog_snapshot_check(s, NULL), LH_OK);
+}
+
 static void
 a_snapshot_travels_as_json(void **state)
 {
@@ -276,6 +335,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_manifest_is_read_back_as_it_was_written),
+        cmocka_unit_test(what_is_hidden_of_a_version_is_read_back_by_who_knows_of_it),
+        cmocka_unit_test(rows_that_nothing_of_the_dataset_hides_are_refused),
         cmocka_unit_test(a_snapshot_travels_as_json),
         cmocka_unit_test(metadata_that_does_not_agree_is_refused),
         cmocka_unit_test(rows_that_break_a_rule_are_refused),

@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "services/catalogd/name.h"
-#include "services/catalogd/snapshot.h"
+#include "services/catalogd/tombstones.h"
 #include "store/key.h"
 
 #define VERSION_MAX UINT64_C(9999999999) /* ten digits of the object's key */
@@ -86,6 +86,28 @@ origin_check(const struct catalog_snapshot *s, struct lh_error *err)
     LH_TRY(text_check("reason", s->reason, 4096, err));
     LH_TRY(text_check("requested_by", s->requested_by, 256, err));
     return v->rejects ? text_check("rejects", v->rejects, LH_KEY_MAX + 256, err) : LH_OK;
+}
+
+/* Rows are hidden by tombstones of the dataset's own, or not at all. */
+static lh_status
+tombstones_check(const struct catalog_snapshot *s, struct lh_error *err)
+{
+    const struct lh_snapshot *v = &s->shown;
+    lh_str rest = lh_str_of(s->tombstones);
+    lh_str prefix = LH_STR(CATALOG_TOMBSTONES_PREFIX);
+
+    if (s->tombstones[0] == '\0' && v->hidden_rows == 0 && v->erased == 0)
+        return LH_OK;
+    if (s->tombstones[0] == '\0' || v->erased == 0 || v->erased > v->version)
+        return refuse(err, "%llu rows are hidden, by tombstones '%.64s' of version %llu",
+                      (unsigned long long)v->hidden_rows, s->tombstones,
+                      (unsigned long long)v->erased);
+    LH_TRY(lh_key_check(rest, err));
+    if (!lh_str_starts(rest, prefix) ||
+        !lh_str_starts(lh_str_slice(rest, prefix.len, rest.len), lh_str_of(v->dataset)) ||
+        rest.ptr[prefix.len + strlen(v->dataset)] != '/')
+        return refuse(err, "'%.128s' is no tombstones of '%s'", s->tombstones, v->dataset);
+    return LH_OK;
 }
 
 /* SQL names ignore case, so two columns that differ in nothing else cannot both be asked for. */
@@ -191,6 +213,7 @@ catalog_snapshot_check(const struct catalog_snapshot *s, struct lh_error *err)
     const struct lh_snapshot *v = &s->shown;
 
     LH_TRY(origin_check(s, err));
+    LH_TRY(tombstones_check(s, err));
     LH_TRY(columns_check(v, err));
     LH_TRY(files_check(v, err));
     for (size_t i = 0; i < v->ingest_key_count; i++)
