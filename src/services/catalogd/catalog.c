@@ -66,7 +66,8 @@ const struct lh_config_key catalog_config[] = {
 
 /* ---- reading versions ---- */
 
-/* Numbers are never used twice, so one before the oldest version was there once. */
+/* Numbers are never used twice and none is left out, so one before the head was there once; and
+ * collection goes from the oldest on, so those before it are gone too. */
 static lh_status
 version_collected(lh_str dataset, uint64_t version, const struct catalog_head *head,
                   struct lh_error *err)
@@ -88,8 +89,11 @@ version_unknown(struct catalog *c, lh_str dataset, uint64_t version, struct lh_e
 {
     struct catalog_head head = catalog_index_head(c->index, dataset);
 
-    if (version > 0 && version < head.oldest)
+    if (version > 0 && version < head.version) {
+        if (head.oldest <= version) /* what is known of older ones is older still */
+            head.oldest = version + 1;
         return version_collected(dataset, version, &head, err);
+    }
     return lh_fail(err, LH_NOT_FOUND, "catalog.unknown_version",
                    "dataset '%.*s' has no version %llu", LH_FMT(dataset),
                    (unsigned long long)version);

@@ -1,6 +1,7 @@
 #include "services/catalogd/erase.h"
 
 #include "base/fault.h"
+#include "base/id.h"
 #include "base/time.h"
 #include "engine/convert.h"
 #include "services/catalogd/commit.h"
@@ -11,7 +12,7 @@
 
 #define OBJECT_BYTES_MAX ((size_t)256 << 20)
 
-enum { TRIES_MAX = 20, ACTOR_MAX = 256, REASON_MAX = 4096 };
+enum { TRIES_MAX = 200, PAUSE_MAX_MS = 20, ACTOR_MAX = 256, REASON_MAX = 4096 };
 
 /* ---- the request ---- */
 
@@ -64,6 +65,10 @@ struct erase {
     struct catalog_tombstones *before; /* NULL: none */
     struct catalog_tombstone item;
     struct catalog_erase_outcome outcome;
+    /* Of the last try: what it counted, and what that depends on. */
+    struct erase_count *counts;
+    size_t count_count;
+    const char *counted_type, *counted_before;
 };
 
 static void
@@ -292,6 +297,24 @@ nothing_note(struct erase *e, struct lh_error *err)
                             err);
 }
 
+/* An object never changes, so a try that lost its race need not be repeated for those it has looked
+ * at: else whoever writes faster than all objects are read would always win. */
+static lh_status
+objects_count(struct erase *e, struct lh_error *err)
+{
+    const char *before = e->before ? e->before->key : "";
+
+    if (e->counts != NULL && strcmp(e->counted_type, e->item.type) == 0 &&
+        strcmp(e->counted_before, before) == 0)
+        erase_scan_recall(&e->scan, e->counts, e->count_count);
+    LH_TRY(erase_scan_count(e->c, e->call, &e->scan, e->before, &e->item, err));
+    e->counts = erase_scan_counts(&e->scan, &e->call->arena);
+    e->count_count = e->scan.object_count;
+    e->counted_type = lh_arena_cstr(&e->call->arena, lh_str_of(e->item.type));
+    e->counted_before = lh_arena_cstr(&e->call->arena, lh_str_of(before));
+    return LH_OK;
+}
+
 static lh_status
 erase_once(struct erase *e, struct lh_error *err)
 {
@@ -299,7 +322,7 @@ erase_once(struct erase *e, struct lh_error *err)
 
     LH_TRY(state_load(e, err));
     LH_TRY(item_make(e, err));
-    LH_TRY(erase_scan_count(e->c, e->call, &e->scan, e->before, &e->item, err));
+    LH_TRY(objects_count(e, err));
     e->outcome = erase_plan_outcome(&e->scan, &e->item);
     if (e->outcome.object_count == 0)
         return nothing_note(e, err);
@@ -322,6 +345,7 @@ erase_try(struct erase *e, struct lh_error *err)
             return status;
         }
         LH_TRY(lh_call_check(e->call, err));
+        lh_time_nap_ms(1 + (int64_t)(lh_random_u64() % PAUSE_MAX_MS));
     }
 }
 

@@ -88,6 +88,39 @@ erase_scan_gather(struct erase_scan *s, struct lh_arena *arena)
     s->object_count = kept;
 }
 
+struct erase_count *
+erase_scan_counts(const struct erase_scan *s, struct lh_arena *arena)
+{
+    struct erase_count *counts = lh_arena_array(arena, s->object_count + 1, sizeof(*counts));
+
+    for (size_t i = 0; i < s->object_count; i++)
+        counts[i] = (struct erase_count){
+            .bucket = lh_arena_cstr(arena, lh_str_of(s->objects[i].file->bucket)),
+            .key = lh_arena_cstr(arena, lh_str_of(s->objects[i].file->key)),
+            .rows = s->objects[i].rows};
+    return counts;
+}
+
+/* Both stand in the same order. */
+void
+erase_scan_recall(struct erase_scan *s, const struct erase_count *counts, size_t count)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < s->object_count; i++) {
+        const struct lh_catalog_file *f = s->objects[i].file;
+
+        while (at < count &&
+               catalog_object_order(counts[at].key, counts[at].bucket, f->key, f->bucket) < 0)
+            at++;
+        if (at == count ||
+            catalog_object_order(counts[at].key, counts[at].bucket, f->key, f->bucket) != 0)
+            continue;
+        s->objects[i].rows = counts[at].rows;
+        s->objects[i].is_counted = true;
+    }
+}
+
 /* ---- counting ---- */
 
 struct counting {
@@ -163,7 +196,7 @@ version_count(struct counting *n, struct erase_scan *s, size_t at, struct lh_err
     lh_status status;
 
     for (size_t i = 0; i < s->object_count; i++)
-        if (s->objects[i].since == at)
+        if (s->objects[i].since == at && !s->objects[i].is_counted)
             own[count++] = &s->objects[i];
     if (count == 0 || !has_column(v, n->item->key_column))
         return LH_OK;

@@ -11,6 +11,7 @@ struct erase_object {
     const struct lh_catalog_file *file;
     size_t since;  /* place of the oldest version that names it */
     uint64_t rows; /* that the deletion hides, beyond what is hidden already */
+    bool is_counted;
 };
 
 struct erase_scan {
@@ -32,7 +33,17 @@ void erase_scan_gather(struct erase_scan *s, struct lh_arena *arena);
 /* The type of a column in the newest version that has it; NULL: none has. */
 const char *erase_scan_type(const struct erase_scan *s, const char *column);
 
-/* Fills in `rows` of every object. One that is gone holds nothing. */
+/* Counts of an earlier try, whose versions are no longer held. */
+struct erase_count {
+    const char *bucket, *key;
+    uint64_t rows;
+};
+/* In the arena, in the order of the objects; and taken up again for objects that are still there.
+ */
+struct erase_count *erase_scan_counts(const struct erase_scan *s, struct lh_arena *arena);
+void erase_scan_recall(struct erase_scan *s, const struct erase_count *counts, size_t count);
+
+/* Fills in `rows` of every object that is not counted yet. One that is gone holds nothing. */
 lh_status erase_scan_count(struct catalog *c, struct lh_call *call, struct erase_scan *s,
                            const struct catalog_tombstones *before,
                            const struct catalog_tombstone *item, struct lh_error *err);

@@ -323,6 +323,7 @@ dataset_treat(struct hand *h, struct lh_error *err)
 
     LH_TRY(dataset_ask(h, &plan, &refusal, err));
     if (refusal != NULL) {
+        catalog_index_floor_set(h->g->c->index, h->dataset, 0);
         refused_note(h->g, h->dataset, refusal);
         return LH_OK;
     }
@@ -351,7 +352,8 @@ dataset_collect(struct gc *g, lh_str dataset, struct lh_error *err)
         return status;
     }
     status = dataset_treat(&h, err);
-    catalog_index_floor_set(g->c->index, dataset, 0);
+    if (status != LH_OK)
+        catalog_index_floor_set(g->c->index, dataset, 0);
     catalog_lease_drop(g->c->writers, g->call, &lease);
     return status;
 }

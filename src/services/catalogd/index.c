@@ -222,7 +222,7 @@ catalog_index_add(struct catalog_index *x, lh_str dataset, uint64_t version)
     size_t at;
 
     d = dataset_place(x, dataset, &at) ? x->locked.items[at] : dataset_insert(x, at, dataset);
-    if (version_place(d, version, &at))
+    if (version < d->floor || version_place(d, version, &at))
         return false;
     version_insert(d, at, version);
     return true;

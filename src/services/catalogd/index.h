@@ -49,8 +49,8 @@ void catalog_index_free(struct catalog_index *x);
 bool catalog_index_add(struct catalog_index *x, lh_str dataset, uint64_t version);
 /* A version that is gone; the dataset goes with its last one. */
 void catalog_index_remove(struct catalog_index *x, lh_str dataset, uint64_t version);
-/* From now on versions below `floor` are as good as gone: collection is about to remove them. 0
- * takes that back. */
+/* From now on versions below `floor` are as good as gone: collection is about to remove them, or
+ * has, and a listing that began before does not bring them back. 0 takes that back. */
 void catalog_index_floor_set(struct catalog_index *x, lh_str dataset, uint64_t floor);
 /* Drops every version below the newest of `seen` that is not in `seen` (ascending): it was
  * collected elsewhere. */
