@@ -307,7 +307,7 @@ command_run(struct lh_secrets *s, lh_str entry, struct secret_page *text, struct
 {
     int64_t deadline_ms = lh_time_mono_ms() + lh_config_ms(s->config, "secrets.command_timeout");
     LH_AUTO_ERROR(ended);
-    struct child child;
+    struct child child = {.pid = -1, .pidfd = -1, .out = -1};
     lh_status status;
 
     LH_TRY(child_start(s, entry, &child, err));

@@ -104,8 +104,8 @@ s3_keys_renew(struct s3_keys *k, const struct s3_key_set *used)
     bool is_other = set != used, may_load;
 
     s3_keys_release(set);
-    if (is_other)
-        return true;
+    if (is_other || !used)
+        return is_other;
     pthread_mutex_lock(&k->lock.mutex);
     may_load = lh_time_mono_ms() - k->lock.loaded_ms >= RENEW_MS;
     k->lock.loaded_ms = may_load ? lh_time_mono_ms() : k->lock.loaded_ms;

@@ -251,7 +251,7 @@ lh_status
 s3_put_settle(struct s3_put *p, struct s3_request *r, uint64_t size_bytes,
               struct lh_object_info *info, struct lh_error *err)
 {
-    struct lh_object_info unused;
+    struct lh_object_info unused = {0};
     struct settling s = {.put = p,
                          .request = r,
                          .size_bytes = size_bytes,
