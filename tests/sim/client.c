@@ -175,6 +175,17 @@ collect(struct client *c)
 }
 
 static void
+compact(struct client *c)
+{
+    char path[128];
+    LH_AUTO_JSON answer = NULL;
+
+    (void)c;
+    (void)snprintf(path, sizeof(path), "/v1/catalog/datasets/%s/compact", dataset_draw());
+    answer = ask_until_answered(LH_POST, "catalogd", path, LH_STR("{}\n"), NULL);
+}
+
+static void
 note(struct client *c)
 {
     char id[LH_UUID_TEXT], body[256];
@@ -297,8 +308,10 @@ act(struct client *c)
         rollback(c);
     else if (lot < 73)
         hide(c);
-    else if (lot < 82)
+    else if (lot < 80)
         collect(c);
+    else if (lot < 83)
+        compact(c);
     else if (lot < 86)
         note(c);
     else

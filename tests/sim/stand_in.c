@@ -261,9 +261,8 @@ file_write(const char *path, lh_str text, struct lh_error *err)
     return LH_OK;
 }
 
-static lh_status
-result_fill(const struct lh_buf *rows, const char *path, struct lh_convert_result *out,
-            struct lh_error *err)
+static void
+result_columns(const struct lh_buf *rows, struct lh_convert_result *out)
 {
     static const char *const names[] = {"id", "value"};
 
@@ -274,6 +273,13 @@ result_fill(const struct lh_buf *rows, const char *path, struct lh_convert_resul
     for (size_t i = 0; i < 2; i++)
         out->columns[i] = (struct lh_convert_column){.name = names[i], .type = "VARCHAR"};
     out->details = lh_strdup("{}");
+}
+
+static lh_status
+result_fill(const struct lh_buf *rows, const char *path, struct lh_convert_result *out,
+            struct lh_error *err)
+{
+    result_columns(rows, out);
     return file_write(path, lh_buf_str(rows), err);
 }
 
@@ -337,4 +343,59 @@ __wrap_lh_merge_files(struct lh_engine *work, struct lh_call *call,
     }
     lh_buf_add_str(&rows, lh_buf_str(&newer));
     return result_fill(&rows, options->out_path, out, err);
+}
+
+/* ---- compaction ---- */
+
+static lh_status
+rows_load(struct lh_call *call, const struct lh_rows *rows, struct lh_buf *out,
+          struct lh_error *err)
+{
+    lh_str bucket, key;
+
+    for (size_t i = 0; i < rows->uri_count; i++) {
+        if (!lh_lake_uri_parse(lh_str_of(rows->uris[i]), &bucket, &key))
+            return lh_fail(err, LH_BUG, "sim.uri", "%s", rows->uris[i]);
+        LH_TRY(lh_object_get(node_bucket(sim_node()), call, key, out, NULL, err));
+    }
+    return LH_OK;
+}
+
+lh_status
+__wrap_lh_rows_write(struct lh_engine *work, struct lh_call *call, const struct lh_rows *rows,
+                     const char *path, struct lh_error *err)
+{
+    LH_AUTO_BUF(text, FILE_BYTES_MAX);
+
+    (void)work;
+    LH_TRY(rows_load(call, rows, &text, err));
+    return file_write(path, lh_buf_str(&text), err);
+}
+
+lh_status
+__wrap_lh_rows_digest(struct lh_engine *work, struct lh_call *call, const struct lh_rows *rows,
+                      struct lh_rows_digest *out, struct lh_error *err)
+{
+    LH_AUTO_BUF(text, FILE_BYTES_MAX);
+    uint8_t digest[LH_SHA256_BYTES];
+
+    (void)work;
+    LH_TRY(rows_load(call, rows, &text, err));
+    lh_sha256_of(lh_buf_bytes(&text), digest);
+    lh_sha256_hex(digest, out->text);
+    out->rows = lines_count(lh_buf_str(&text));
+    return LH_OK;
+}
+
+lh_status
+__wrap_lh_footer_statistics(struct lh_engine *work, struct lh_call *call, const char *const *uris,
+                            size_t count, struct lh_convert_result *out, struct lh_error *err)
+{
+    const struct lh_rows rows = {.uris = uris, .uri_count = count};
+    LH_AUTO_BUF(text, FILE_BYTES_MAX);
+
+    (void)work;
+    LH_TRY(rows_load(call, &rows, &text, err));
+    result_columns(&text, out);
+    return LH_OK;
 }

@@ -38,6 +38,13 @@ SEAM(lh_status, lh_merge_files, struct lh_engine *work, struct lh_call *call,
 SEAM(lh_status, lh_query_reading, struct lh_mesh *m, struct lh_call *call, int64_t before_us,
      json_t **out, struct lh_error *err);
 
+SEAM(lh_status, lh_rows_write, struct lh_engine *work, struct lh_call *call,
+     const struct lh_rows *rows, const char *path, struct lh_error *err);
+SEAM(lh_status, lh_rows_digest, struct lh_engine *work, struct lh_call *call,
+     const struct lh_rows *rows, struct lh_rows_digest *out, struct lh_error *err);
+SEAM(lh_status, lh_footer_statistics, struct lh_engine *work, struct lh_call *call,
+     const char *const *uris, size_t count, struct lh_convert_result *out, struct lh_error *err);
+
 /* Where spooled files of this program are. */
 void stand_in_begin(void);
 void stand_in_end(void);

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WRITERS_EXPIRE_US (300 * SIM_SECOND) /* catalog.writer_ttl, catalog.clock_skew_max, and some */
+#define WRITERS_EXPIRE_US                                                                          \
+    (300 * SIM_SECOND) /* catalog.writer_ttl, catalog.clock_skew_max, and some */
 
 enum { COLLECTIONS_MAX = 20 };
 

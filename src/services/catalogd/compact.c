@@ -375,7 +375,9 @@ catalog_compact(struct catalog *c, struct lh_call *call, lh_str dataset, size_t 
     lh_uuid_format(lh_uuid_v7(), writer_id);
     LH_TRY(catalog_writer_begin(c->writers, call, lh_str_of(writer_id), dataset, err));
     status = rounds_run(&k, objects_min, out, err);
-    catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
+    /* A put that may still be under way is protected until the writer expires. */
+    if (!lh_error_is(err, "catalog.commit_unknown"))
+        catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
     return status;
 }
 

@@ -364,7 +364,8 @@ catalog_erase(struct catalog *c, struct lh_call *call, lh_str dataset,
     lh_uuid_format(lh_uuid_v7(), writer_id);
     LH_TRY(catalog_writer_begin(c->writers, call, lh_str_of(writer_id), dataset, err));
     status = erase_try(&e, err);
-    catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
+    if (!lh_error_is(err, "catalog.commit_unknown"))
+        catalog_writer_end(c->writers, call, lh_str_of(writer_id), NULL);
     LH_TRY(status);
     *out = e.outcome;
     return LH_OK;
