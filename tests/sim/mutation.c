@@ -20,7 +20,6 @@ static const char *const names[MUTATION_COUNT] = {
     "no-event-recovery",
     "log-answers-early",
     "no-fence",
-    "trust-memory",
 };
 
 const char *
@@ -107,16 +106,4 @@ __wrap_catalog_fence(struct catalog *c, struct lh_call *call, lh_str dataset, st
     if (world_mutation == MUTATION_NO_FENCE)
         return LH_OK;
     return __real_catalog_fence(c, call, dataset, err);
-}
-
-/* Whoever asks whether a version still stands is told so. */
-lh_status
-__wrap_lh_object_head(struct lh_bucket *b, struct lh_call *call, lh_str key,
-                      struct lh_object_info *info, struct lh_error *err)
-{
-    if (world_mutation != MUTATION_TRUST_MEMORY ||
-        !lh_str_starts(key, LH_STR(CATALOG_DATASETS_PREFIX)))
-        return __real_lh_object_head(b, call, key, info, err);
-    *info = (struct lh_object_info){0};
-    return LH_OK;
 }

@@ -25,7 +25,5 @@ SEAM(lh_status, lh_append_log_add, struct lh_append_log *log, struct lh_call *ca
      struct lh_error *err);
 SEAM(lh_status, catalog_fence, struct catalog *c, struct lh_call *call, lh_str dataset,
      struct lh_error *err);
-SEAM(lh_status, lh_object_head, struct lh_bucket *b, struct lh_call *call, lh_str key,
-     struct lh_object_info *info, struct lh_error *err);
 
 #endif

@@ -126,7 +126,6 @@ enum mutation {
     MUTATION_NO_EVENT_RECOVERY,
     MUTATION_LOG_ANSWERS_EARLY,
     MUTATION_NO_FENCE,
-    MUTATION_TRUST_MEMORY,
     MUTATION_COUNT
 };
 extern enum mutation world_mutation;
