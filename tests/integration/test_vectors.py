@@ -409,6 +409,32 @@ class Killed(unittest.TestCase):
         self.acknowledged_stay("vectors.merge_amid_removal=kill@3")
 
 
+class TwoProcesses(unittest.TestCase):
+    def test_two_lakes_on_one_bucket_write_one_index_and_see_each_other(self):
+        with Lake(kind="one") as a, Lake(kind="one", data=a.data) as b:
+            self.assertEqual(a.post(INDEXES, {"name": "shared", "dimension": 2, "metric": "l2"}).status, 201)
+            failures = []
+
+            def write(lake, who):
+                for i in range(30):
+                    answer = lake.post(f"{INDEXES}/shared/items", {"items": [{"id": f"{who}{i}", "vector": [i, 1]}, {"id": "both", "vector": [i, i], "metadata": {"by": who}}]})
+                    if answer.status != 200:
+                        failures.append(answer)
+
+            threads = [threading.Thread(target=write, args=x) for x in ((a, "a"), (b, "b"))]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            self.assertEqual(failures, [])
+            for lake in (a, b):
+                wait_until(lambda: lake.get(f"{INDEXES}/shared").json["length"] == 61, what="the other's items to show")
+            last = [lake.get(f"{INDEXES}/shared/items/both").json for lake in (a, b)]
+            self.assertEqual(last[0], last[1])
+            self.assertEqual(b.request("DELETE", f"{INDEXES}/shared").status, 204)
+            wait_until(lambda: a.get(f"{INDEXES}/shared").status == 404, what="the removal to show")
+
+
 class Budget(VectorCase):
     CONFIG = "[vectors]\nmemory_max = \"1MiB\"\n"
 
