@@ -1,5 +1,7 @@
 #include "engine/json_token.h"
 
+#include "base/utf8.h"
+
 const char *
 json_blank_skip(const char *p, const char *end)
 {
@@ -85,31 +87,6 @@ string_read(const char *p, const char *end, struct record_field *out, const char
     return p + 1;
 }
 
-static size_t
-utf8_put(char *to, uint32_t code)
-{
-    if (code < 0x80) {
-        to[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        to[0] = (char)(0xC0 | code >> 6);
-        to[1] = (char)(0x80 | (code & 0x3F));
-        return 2;
-    }
-    if (code < 0x10000) {
-        to[0] = (char)(0xE0 | code >> 12);
-        to[1] = (char)(0x80 | (code >> 6 & 0x3F));
-        to[2] = (char)(0x80 | (code & 0x3F));
-        return 3;
-    }
-    to[0] = (char)(0xF0 | code >> 18);
-    to[1] = (char)(0x80 | (code >> 12 & 0x3F));
-    to[2] = (char)(0x80 | (code >> 6 & 0x3F));
-    to[3] = (char)(0x80 | (code & 0x3F));
-    return 4;
-}
-
 size_t
 json_string_unescape(const struct record_field *field, char *to)
 {
@@ -126,7 +103,7 @@ json_string_unescape(const struct record_field *field, char *to)
         p++;
         if (*p == 'u') {
             p = unicode_escape(p, end, &code);
-            n += utf8_put(to + n, code);
+            n += lh_utf8_encode(code, to + n);
             continue;
         }
         at = strchr(from, *p);

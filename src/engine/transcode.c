@@ -1,7 +1,7 @@
 #include "engine/transcode.h"
 
-#include "base/buf.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 #define CHUNK ((size_t)1 << 20) /* of output */
 #define SNIFF_BYTES 512
@@ -101,26 +101,6 @@ encoding_is_latin1(lh_bytes text)
     return high > 0 && good * 2 >= high;
 }
 
-static void
-code_put(struct lh_buf *out, uint32_t code)
-{
-    if (code < 0x80) {
-        lh_buf_add_char(out, (char)code);
-        return;
-    }
-    if (code >= 0x10000) {
-        lh_buf_add_char(out, (char)(0xF0 | code >> 18));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 12 & 0x3F)));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
-    } else if (code >= 0x800) {
-        lh_buf_add_char(out, (char)(0xE0 | code >> 12));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
-    } else {
-        lh_buf_add_char(out, (char)(0xC0 | code >> 6));
-    }
-    lh_buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-}
-
 static uint32_t
 unit_at(enum encoding from, const uint8_t *p)
 {
@@ -166,7 +146,7 @@ transcode_to_utf8(enum encoding from, struct lh_call *call, lh_bytes in, int fd_
             return lh_fail(err, LH_INVALID, "ingest.unreadable",
                            "the text is not %s: half a character at byte offset %zu",
                            encoding_name(from), at);
-        code_put(&out, code);
+        lh_buf_add_utf8(&out, code);
         at += n;
         if (out.len < CHUNK && at < in.len)
             continue;

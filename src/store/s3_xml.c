@@ -6,6 +6,7 @@
 #include "store/s3_xml.h"
 
 #include <stdio.h>
+#include "base/utf8.h"
 
 struct level {
     size_t path_len;   /* of the elements around it */
@@ -95,21 +96,8 @@ add_code(struct lh_buf *out, uint32_t code)
     bool is_char = code == 9 || code == 10 || code == 13 || (code >= 0x20 && code <= 0xD7FF) ||
                    (code >= 0xE000 && code <= 0xFFFD) || (code >= 0x10000 && code <= 0x10FFFF);
 
-    if (code < 0x80) {
-        lh_buf_add_char(out, (char)code);
-    } else if (code < 0x800) {
-        lh_buf_add_char(out, (char)(0xC0 | code >> 6));
-        lh_buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-    } else if (code < 0x10000) {
-        lh_buf_add_char(out, (char)(0xE0 | code >> 12));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
-        lh_buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-    } else {
-        lh_buf_add_char(out, (char)(0xF0 | code >> 18));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 12 & 0x3F)));
-        lh_buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
-        lh_buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-    }
+    if (is_char)
+        lh_buf_add_utf8(out, code);
     return is_char;
 }
 

@@ -3,6 +3,7 @@
 #include <libstemmer.h>
 #include <stdlib.h>
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "text/stop_words.h"
 #include "text/unicode.h"
 
@@ -65,8 +66,8 @@ term_add(struct lh_tokenizer *t, uint32_t code)
     const uint32_t *folded = text_fold_of(code, &self, &count);
 
     for (size_t i = 0; i < count; i++) {
-        char bytes[4];
-        size_t n = text_char_put(bytes, folded[i]);
+        char bytes[LH_UTF8_MAX];
+        size_t n = lh_utf8_encode(folded[i], bytes);
         if (t->term_len + n > sizeof(t->term))
             t->is_cut = true;
         if (t->is_cut)

@@ -38,8 +38,6 @@ extern const uint32_t text_fold_pool[];
 uint32_t text_char_next(lh_str text, size_t *at);
 /* Where the character before `at` (above 0) begins. */
 size_t text_char_before(lh_str text, size_t at);
-/* Writes at most 4 bytes, returns how many. */
-size_t text_char_put(char *to, uint32_t code);
 
 enum text_kind text_kind_of(uint32_t code);
 /* The folded form: `*count` code points, at most 18, possibly none. `self` is where a character

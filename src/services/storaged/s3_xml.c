@@ -1,5 +1,7 @@
 #include "services/storaged/s3_xml.h"
 
+#include "base/utf8.h"
+
 struct xml {
     lh_str in;
     size_t at;
@@ -77,26 +79,6 @@ until(struct xml *x, lh_str mark, lh_str *before, struct lh_error *err)
 
 /* ---- text ---- */
 
-static void
-utf8_add(struct lh_buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        lh_buf_add_char(out, (char)c);
-    } else if (c < 0x800) {
-        lh_buf_add_char(out, (char)(0xc0 | c >> 6));
-        lh_buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        lh_buf_add_char(out, (char)(0xe0 | c >> 12));
-        lh_buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        lh_buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    } else {
-        lh_buf_add_char(out, (char)(0xf0 | c >> 18));
-        lh_buf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        lh_buf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        lh_buf_add_char(out, (char)(0x80 | (c & 0x3f)));
-    }
-}
-
 static int
 digit_of(char c, unsigned base)
 {
@@ -150,7 +132,7 @@ entity_add(struct lh_buf *out, lh_str name)
     }
     if (name.len == 0 || name.ptr[0] != '#' || !reference_number(name, &value))
         return false;
-    utf8_add(out, value);
+    lh_buf_add_utf8(out, value);
     return true;
 }
 
