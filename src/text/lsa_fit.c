@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "base/alloc.h"
+#include "text/dice.h"
 #include "text/lsa_parts.h"
 #include "text/sparse.h"
 #include "text/svd.h"
@@ -41,16 +42,6 @@ fit_check(const struct fit *f, struct lh_error *err)
     return f->options->check ? f->options->check(f->options->check_ctx, err) : LH_OK;
 }
 
-static uint64_t
-dice(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9E3779B97F4A7C15ULL);
-
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-}
-
 /* Selection sampling (Knuth 3.4.2, S): each text with the same chance, in their own order. */
 static void
 sample_draw(struct fit *f, size_t count)
@@ -60,7 +51,7 @@ sample_draw(struct fit *f, size_t count)
 
     f->sample = lh_alloc_array(wanted + 1, sizeof(*f->sample));
     for (size_t i = 0; i < count && f->text_count < wanted; i++) {
-        if (dice(&state) % (count - i) < wanted - f->text_count)
+        if (text_dice(&state) % (count - i) < wanted - f->text_count)
             f->sample[f->text_count++] = i;
     }
 }

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include "base/alloc.h"
+#include "text/dice.h"
 
 #define OVERSAMPLE 20
 #define ROUNDS 4
@@ -27,23 +28,12 @@ blas_quiet(void)
     openblas_set_num_threads(1);
 }
 
-/* SplitMix64. */
-static uint64_t
-dice(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9E3779B97F4A7C15ULL);
-
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-}
-
 /* Box and Muller. */
 static float
 gaussian(uint64_t *state)
 {
-    double u = ((double)(dice(state) >> 11) + 1.0) * 0x1p-53;
-    double v = (double)(dice(state) >> 11) * 0x1p-53;
+    double u = ((double)(text_dice(state) >> 11) + 1.0) * 0x1p-53;
+    double v = (double)(text_dice(state) >> 11) * 0x1p-53;
 
     return (float)(sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v));
 }
