@@ -44,15 +44,14 @@ fail_precondition(lh_str key, struct lh_error *err)
                    LH_FMT(lh_str_fit(key, 200)));
 }
 
-/* A damaged object can be replaced or removed; it has no tag that a condition could name. */
-static lh_status
-old_look(struct lh_bucket *b, struct lh_call *call, lh_str key, struct write_condition *c,
-         struct lh_error *err)
+lh_status
+storage_old_look(struct lh_bucket *b, struct lh_call *call, lh_str key, struct lh_object_info *old,
+                 bool *has_old, struct lh_error *err)
 {
     LH_AUTO_ERROR(why);
-    lh_status status = lh_object_head(b, call, key, &c->old, &why);
+    lh_status status = lh_object_head(b, call, key, old, &why);
 
-    c->has_old = status == LH_OK;
+    *has_old = status == LH_OK;
     if (status == LH_OK || status == LH_NOT_FOUND || status == LH_CORRUPT)
         return LH_OK;
     lh_error_copy(err, &why);
@@ -70,7 +69,7 @@ write_condition_read(const struct lh_request *req, struct lh_bucket *b, struct l
     lh_str current;
 
     *c = (struct write_condition){0};
-    LH_TRY(old_look(b, call, key, c, err));
+    LH_TRY(storage_old_look(b, call, key, &c->old, &c->has_old, err));
     if (!if_match.ptr && !if_none_match.ptr)
         return LH_OK;
     current = c->has_old ? storage_tag(&c->old, tag) : LH_STR("");

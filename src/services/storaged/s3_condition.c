@@ -76,20 +76,6 @@ fail_precondition(const struct s3_request *r, const char *which, struct lh_error
                    LH_FMT(lh_str_fit(r->key, 200)));
 }
 
-/* A damaged object can be replaced or removed; it has no tag that a condition could name. */
-static lh_status
-old_look(const struct s3_request *r, struct s3_condition *c, struct lh_error *err)
-{
-    LH_AUTO_ERROR(why);
-    lh_status status = lh_object_head(r->b, r->call, r->key, &c->old, &why);
-
-    c->has_old = status == LH_OK;
-    if (status == LH_OK || status == LH_NOT_FOUND || status == LH_CORRUPT)
-        return LH_OK;
-    lh_error_copy(err, &why);
-    return status;
-}
-
 static lh_status
 absence_judge(const struct s3_request *r, lh_str if_none_match, struct s3_condition *c,
               struct lh_error *err)
@@ -125,7 +111,7 @@ lh_status
 door_condition_read(const struct s3_request *r, struct s3_condition *c, struct lh_error *err)
 {
     *c = (struct s3_condition){0};
-    LH_TRY(old_look(r, c, err));
+    LH_TRY(storage_old_look(r->b, r->call, r->key, &c->old, &c->has_old, err));
     LH_TRY(absence_judge(r, door_request_field(r, "If-None-Match"), c, err));
     return match_judge(r, door_request_field(r, "If-Match"), c, err);
 }

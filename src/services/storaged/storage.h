@@ -54,6 +54,11 @@ lh_status storage_may_read(const struct lh_call *call, lh_str key, struct lh_err
 #define STORAGE_TAG_MAX (LH_ETAG_MAX + 2)
 lh_str storage_tag(const struct lh_object_info *info, char text[STORAGE_TAG_MAX]);
 
+/* What a write would replace (object_write.c). A damaged object can be replaced or removed; it has
+ * no tag that a condition could name. */
+lh_status storage_old_look(struct lh_bucket *b, struct lh_call *call, lh_str key,
+                           struct lh_object_info *old, bool *has_old, struct lh_error *err);
+
 /* ---- buckets and their health (bucket.c, health.c) ---- */
 
 lh_status storage_buckets_list(struct storage *s, struct lh_call *call, struct lh_buf *out,
