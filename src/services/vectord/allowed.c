@@ -2,6 +2,7 @@
 
 #include "base/thread.h"
 #include "services/queryd/client.h"
+#include "services/vectord/source.h"
 
 enum { BLOCK_SLOTS = 1 << 16, SQL_IDS_MAX = 1000000 };
 
@@ -49,26 +50,14 @@ columns_ensure(struct vector_generation *g)
 
 /* ---- SQL ---- */
 
-static void
-name_quote(struct lh_buf *sql, lh_str name)
-{
-    lh_buf_add_char(sql, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"')
-            lh_buf_add_char(sql, '"');
-        lh_buf_add_char(sql, name.ptr[i]);
-    }
-    lh_buf_add_char(sql, '"');
-}
-
 /* The line end closes a comment that the condition may end with. */
 static void
 statement_print(const struct vector_sql_filter *f, struct lh_buf *sql)
 {
     lh_buf_add_cstr(sql, "SELECT DISTINCT CAST(");
-    name_quote(sql, f->id_column);
+    vector_sql_name_print(sql, f->id_column);
     lh_buf_add_cstr(sql, " AS VARCHAR) FROM ");
-    name_quote(sql, f->dataset);
+    vector_sql_name_print(sql, f->dataset);
     if (f->where.len > 0) {
         lh_buf_add_cstr(sql, " WHERE (");
         lh_buf_add_str(sql, f->where);

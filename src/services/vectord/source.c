@@ -114,8 +114,8 @@ vector_source_print(const struct vector_source *s, struct lh_json_writer *w)
 
 /* ---- statements ---- */
 
-static void
-name_quote(struct lh_buf *sql, lh_str name)
+void
+vector_sql_name_print(struct lh_buf *sql, lh_str name)
 {
     lh_buf_add_char(sql, '"');
     for (size_t i = 0; i < name.len; i++) {
@@ -136,7 +136,7 @@ from_print(const struct vector_source *s, struct lh_buf *sql)
     if (s->version > 0)
         lh_buf_printf(&name, "@%llu", (unsigned long long)s->version);
     lh_buf_add_cstr(sql, " FROM ");
-    name_quote(sql, lh_buf_str(&name));
+    vector_sql_name_print(sql, lh_buf_str(&name));
     if (s->where.len > 0) {
         lh_buf_add_cstr(sql, " WHERE (");
         lh_buf_add_str(sql, s->where);
@@ -353,16 +353,16 @@ static void
 page_statement(const struct vector_source *s, uint64_t offset, struct lh_buf *sql)
 {
     lh_buf_add_cstr(sql, "SELECT CAST(");
-    name_quote(sql, s->id_column);
+    vector_sql_name_print(sql, s->id_column);
     lh_buf_add_cstr(sql, " AS VARCHAR)");
     for (size_t i = 0; i < s->text_count; i++) {
         lh_buf_add_cstr(sql, ", CAST(");
-        name_quote(sql, s->text_columns[i]);
+        vector_sql_name_print(sql, s->text_columns[i]);
         lh_buf_add_cstr(sql, " AS VARCHAR)");
     }
     for (size_t i = 0; i < s->metadata_count; i++) {
         lh_buf_add_cstr(sql, ", ");
-        name_quote(sql, s->metadata_columns[i]);
+        vector_sql_name_print(sql, s->metadata_columns[i]);
     }
     from_print(s, sql);
     lh_buf_printf(sql, " LIMIT %d OFFSET %llu", VECTOR_PAGE_ROWS, (unsigned long long)offset);

@@ -25,6 +25,9 @@ struct vector_source {
     int64_t chunk_size, chunk_overlap;
 };
 
+/* As an identifier of SQL: in quotes, those of its own doubled. */
+void vector_sql_name_print(struct lh_buf *sql, lh_str name);
+
 /* Reads its members of `object`; strings are copied into the arena. */
 lh_status vector_source_read(const json_t *object, struct lh_arena *arena,
                              struct vector_source *out, struct lh_error *err);
