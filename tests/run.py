@@ -147,7 +147,8 @@ def main():
     if options.only == "threads":
         run_unit(build, tally, options.match, threads_only=True)
         run_scripts(os.path.join(tests, "integration"), tally, options.match, ["one"],
-                    names=["test_concurrency.py", "test_s3_door.py"])
+                    names=["test_concurrency.py", "test_s3_door.py", "test_vectors.py", "test_answers.py",
+                           "test_models.py", "test_rescue.py"])
     for name in tally.failures:
         print(f"FAILED {name}")
     if tally.passed + tally.failed == 0:
