@@ -25,7 +25,8 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "harness"), os.path.join(ROOT, "test
 
 # Unit programs without threads of their own have nothing to tell the thread sanitizer.
 THREADED = re.compile(r"(metrics|config|fault|call|server|client|mesh|bucket|local|append_log|store|"
-                      r"journal|catalog|commit|client|failures|idempotency|rate|host|bm25|lsa|bridge|vector_cache)")
+                      r"journal|catalog|commit|client|failures|idempotency|rate|host|bm25|lsa|bridge|"
+                      r"vector_cache|threads|rounds)")
 
 
 class Tally:
