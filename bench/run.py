@@ -246,6 +246,10 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         import storage
         storage.rows(self)
 
+    def vectors(self):
+        import vector_http
+        vector_http.rows(self)
+
     def remote(self):
         import remote
         remote.measure(self)
@@ -280,7 +284,7 @@ def main():
     options = parser.parse_args()
     bench = Bench(os.path.abspath(options.build), options.rounds)
     try:
-        for name in ("ingest", "queries", "requests", "object", "start", "storage", "remote"):
+        for name in ("ingest", "queries", "requests", "object", "start", "storage", "vectors", "remote"):
             if options.only in ("", name):
                 getattr(bench, name)()
     finally:
