@@ -62,7 +62,7 @@ def run_unit_program(path):
 
 def run_unit(build, tally, match, threads_only=False):
     folder = os.path.join(build, "tests")
-    names = sorted(n for n in os.listdir(folder) if os.access(os.path.join(folder, n), os.X_OK))
+    names = sorted(n for n in os.listdir(folder) if os.path.isfile(os.path.join(folder, n)) and os.access(os.path.join(folder, n), os.X_OK))
     names = [n for n in names if match in n and (not threads_only or THREADED.search(n))]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         for path, code, output, seconds in pool.map(run_unit_program, [os.path.join(folder, n) for n in names]):
