@@ -93,7 +93,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *file = aligned_alloc(4096, seed->len);
     memcpy(file, seed->data, seed->len);
     for (size_t i = 1; i + 4 <= size; i += 4)
-        file[(data[i] | data[i + 1] << 8 | data[i + 2] << 16) % seed->len] = data[i + 3];
+        file[((size_t)data[i] | (size_t)data[i + 1] << 8 | (size_t)data[i + 2] << 16) % seed->len] =
+            data[i + 3];
     checksum_set(file);
     memcpy(&h, file, sizeof(h));
     o.is_copied = data[0] >= 128;
