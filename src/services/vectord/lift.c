@@ -203,7 +203,8 @@ bracket_note(struct walk *w, char c)
 {
     if (c == '{' || c == '[') {
         w->depth++;
-        if (w->depth < DEPTH_MAX)
+        /* What closes more than it opened is no JSON; the parser will say so. */
+        if (w->depth >= 0 && w->depth < DEPTH_MAX)
             w->objects = c == '{' ? w->objects | UINT64_C(1) << w->depth
                                   : w->objects & ~(UINT64_C(1) << w->depth);
     } else if (c == '}' || c == ']') {
