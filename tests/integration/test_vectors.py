@@ -165,6 +165,10 @@ class Items(VectorCase):
         for body in (b'{"items":[{"id":"a","vector":[NaN,1,1,1]}]}', b'{"items":[{"id":"a","vector":[1,1,1,Infinity]}]}',
                      b'{"items":[{"id":"a","vector":[01,1,1,1]}]}', b'{"items":[{"id":"a","vector":[1,1,1,1}]}', b'{"items":[{"id"', b'[]'):
             self.assertEqual(self.lake.post(f"{INDEXES}/whole/items", body).status, 400, body)
+        for index in (b"0", b"1", b"99999999999", b"-1"):  # must not be taken for a place in what was read
+            escaped = b'"v\\u0065ctor":[' + index + b"]"
+            self.refused(self.lake.post(f"{INDEXES}/whole/items", b'{"items":[{"id":"a",' + escaped + b"}]}"), 400, "vectors.vector")
+            self.refused(self.lake.post(f"{INDEXES}/whole/search", b"{" + escaped + b"}"), 400, "vectors.vector")
         self.assertEqual(self.lake.get(f"{INDEXES}/whole").json["length"], 0)
         self.refused(self.lake.post(f"{INDEXES}/none/items", {"items": [good]}), 404, "vectors.unknown_index")
 

@@ -44,10 +44,9 @@ vector_read(const struct upsert *u, const json_t *value, size_t at, const float 
     const struct vector_generation *g = u->g;
     size_t dim;
 
-    if (!json_is_array(value))
+    if (!vector_lifted_of(&u->lifted, value, out, &dim))
         return lh_fail(err, LH_INVALID, "vectors.vector",
                        "items[%zu].vector is an array of numbers", at);
-    *out = vector_lifted_at(&u->lifted, (size_t)json_integer_value(json_array_get(value, 0)), &dim);
     if (dim != g->spec.dimension)
         return lh_fail(err, LH_INVALID, "vectors.dimension",
                        "items[%zu].vector has %zu numbers, index '%s' has %u dimensions", at, dim,

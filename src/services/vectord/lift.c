@@ -274,5 +274,20 @@ vector_lifted_at(const struct vector_lifted *l, size_t i, size_t *dim)
     size_t from = i > 0 ? ends[i - 1] : 0;
 
     *dim = ends[i] - from;
-    return (const float *)(const void *)l->floats.data + from;
+    /* Without a single number there is no memory to point into. */
+    return *dim > 0 ? (const float *)(const void *)l->floats.data + from : NULL;
+}
+
+bool
+vector_lifted_of(const struct vector_lifted *l, const json_t *value, const float **floats,
+                 size_t *dim)
+{
+    const json_t *index = json_array_get(value, 0);
+    json_int_t i = json_integer_value(index);
+
+    if (!json_is_integer(index) || json_array_size(value) != 1 || i < 0 ||
+        (uint64_t)i >= vector_lifted_count(l))
+        return false;
+    *floats = vector_lifted_at(l, (size_t)i, dim);
+    return true;
 }

@@ -29,6 +29,10 @@ lh_status vector_lift(lh_str body, int depth, struct vector_lifted *out, struct 
 
 size_t vector_lifted_count(const struct vector_lifted *l);
 const float *vector_lifted_at(const struct vector_lifted *l, size_t i, size_t *dim);
+/* The floats of a value of the parsed text. False when none were taken from there: it is no array,
+ * or its key was written with escapes, so that what it holds is the caller's own. */
+bool vector_lifted_of(const struct vector_lifted *l, const json_t *value, const float **floats,
+                      size_t *dim);
 
 /* A JSON number at the start of `*s`, taken off it; false when there is none. */
 bool vector_number_take(lh_str *s, double *out);

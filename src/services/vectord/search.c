@@ -52,10 +52,8 @@ given_vector_read(struct search *s, const json_t *value, struct lh_error *err)
 {
     size_t dim;
 
-    if (!json_is_array(value))
+    if (!vector_lifted_of(&s->lifted, value, &s->vector, &dim))
         return lh_fail(err, LH_INVALID, "vectors.vector", "vector is an array of numbers");
-    s->vector =
-        vector_lifted_at(&s->lifted, (size_t)json_integer_value(json_array_get(value, 0)), &dim);
     if (dim != s->g->spec.dimension)
         return lh_fail(err, LH_INVALID, "vectors.dimension",
                        "the vector has %zu numbers, index '%s' has %u dimensions", dim,
