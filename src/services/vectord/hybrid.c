@@ -285,6 +285,7 @@ leg_rank_again(struct run *r, size_t at)
     struct indexed *x = &r->indexes[at];
 
     for (size_t i = 0; i < r->count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): with hits there are arrays */
         r->moved[i] = r->hits[i].distance >= 0 ? r->hits[i].distance * r->hits[i].factor
                                                : r->hits[i].distance / r->hits[i].factor;
     qsort_r(x->ids[LEG_VECTOR], x->count[LEG_VECTOR], sizeof(uint64_t), by_moved_distance, r);

@@ -189,7 +189,7 @@ is_vector(struct walk *w, lh_str string, int depth, struct lh_buf *json)
 {
     lh_str ahead = w->rest;
 
-    if (w->depth != depth || !(w->objects >> depth & 1) ||
+    if (w->depth < 0 || w->depth != depth || !(w->objects >> depth & 1) ||
         !lh_str_eq(string, LH_STR("\"vector\"")) || !char_take(&ahead, ':') ||
         !char_take(&ahead, '['))
         return false;

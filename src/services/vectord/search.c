@@ -346,6 +346,7 @@ hit_print(struct lh_json_writer *w, const struct search *s, size_t i)
     float distance = s->hits[i].distance;
 
     lh_json_object_begin(w);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every hit has a record */
     lh_json_set_str(w, "id", r->id);
     lh_json_key(w, "score");
     vector_float_put(w, s->is_words ? -distance : (float)score_of(s->g->metric, distance));
