@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 import unittest
 import uuid
 
@@ -110,6 +111,29 @@ class PrimaryInS3(unittest.TestCase):
             other.ingest("from_other", b"a\n3\n", format="csv")
         wait_until(lambda: self.lake.post("/v1/sql", {"sql": "SELECT a FROM from_other"}).status == 200,
                    what="the version that the other process committed")
+
+    @only_once
+    def test_two_processes_race_on_one_bucket_and_read_each_others_writes(self):
+        slow = 'catalog.refresh_interval = "1h"\n' + self.config
+        with Lake(config=slow, env=secrets()) as a, Lake(config=slow, env=secrets()) as b:
+            def append(lake, worker):
+                for i in range(3):
+                    while lake.post("/v1/ingest?dataset=raced&mode=append&format=csv", b"n\n%d\n" % (worker * 10 + i)).status not in (200, 201):
+                        pass
+            threads = [threading.Thread(target=append, args=(lake, w)) for w, lake in enumerate([a, b, a, b])]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            expected = [[w * 10 + i] for w in range(4) for i in range(3)]
+            for lake in (a, b):
+                self.assertEqual(lake.rows("SELECT n FROM raced ORDER BY n"), expected)
+                versions = lake.get("/v1/catalog/datasets/raced/versions?limit=100").json["versions"]
+                self.assertEqual(sorted(v["version"] for v in versions), list(range(1, 13)))
+            for i in range(4):
+                writer, reader = (a, b) if i % 2 == 0 else (b, a)
+                writer.ingest("turns", b"n\n%d\n" % i, format="csv")
+                self.assertEqual(reader.value("SELECT n FROM turns"), i)
 
     def test_objects_are_put_read_in_ranges_listed_and_removed(self):
         path = "/v1/storage/buckets/primary/objects/"
