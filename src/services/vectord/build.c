@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/thread.h"
 #include "services/catalogd/client.h"
 #include "services/jobs.h"
 #include "services/vectord/embed.h"
@@ -176,22 +177,55 @@ progress_tell(struct working *w, double from, double to)
 }
 
 static lh_status
+page_next(struct working *w, struct vector_page *page, struct lh_error *err)
+{
+    LH_AUTO_ARENA(arena);
+
+    LH_TRY(lh_call_check(w->call, err));
+    LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, w->rows, &arena, page, err));
+    w->rows += page->source_rows;
+    w->skipped += page->skipped;
+    return page_write(w, page, &arena, err);
+}
+
+/* From its rows being read to its items being there, a page of what answers already is not to be
+ * overtaken by a deletion, which would not find those items (tombstoned.h). */
+static lh_status
+page_take(struct working *w, struct vector_page *page, struct lh_error *err)
+{
+    LH_AUTO_LOCK(&w->g->tombstones.lock);
+
+    return page_next(w, page, err);
+}
+
+/* From the first row on; what was embedded is found in the generation itself. */
+static void
+pages_restart(struct working *w)
+{
+    w->rows = w->items = w->kept = w->unchanged = w->skipped = 0;
+    if (w->old == NULL)
+        w->old = w->g;
+}
+
+static lh_status
 pages_write(struct working *w, double from, struct lh_error *err)
 {
+    const struct build *b = w->b;
     struct vector_page page = {.source_rows = VECTOR_PAGE_ROWS};
-    lh_status status = LH_OK;
+    uint64_t erased, now;
 
-    while (status == LH_OK && page.source_rows == VECTOR_PAGE_ROWS) {
-        LH_AUTO_ARENA(arena);
-
-        LH_TRY(lh_call_check(w->call, err));
-        LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, w->rows, &arena, &page, err));
-        w->rows += page.source_rows;
-        w->skipped += page.skipped;
-        status = page_write(w, &page, &arena, err);
+    LH_TRY(vector_source_erased(b->v, w->call, &b->source, &erased, err));
+    while (page.source_rows == VECTOR_PAGE_ROWS) {
+        LH_TRY(page_take(w, &page, err));
         progress_tell(w, from, 0.98);
+        LH_TRY(vector_source_erased(b->v, w->call, &b->source, &now, err));
+        if (now != erased) {
+            pages_restart(w);
+            page.source_rows = VECTOR_PAGE_ROWS;
+            erased = now;
+        }
     }
-    return status;
+    return LH_OK;
 }
 
 /* ---- fitting ---- */
@@ -497,26 +531,12 @@ vector_build_start(struct vectord *v, struct lh_call *call, lh_str name, const j
 
 /* ---- refresh ---- */
 
-/* An item of the dataset bears its name first of all, as source.c writes it. */
-static bool
-is_from_dataset(const struct vector_record *r, lh_str mark)
-{
-    return r->metadata.ptr && lh_str_starts(r->metadata, mark);
-}
-
-static lh_str
-dataset_mark(const struct working *w, struct lh_arena *arena)
-{
-    return lh_str_of(
-        lh_arena_printf(arena, "{\"_dataset\":\"%.*s\",", LH_FMT(w->b->source.dataset)));
-}
-
 static lh_status
 vanished_remove(struct working *w, struct lh_error *err)
 {
     struct vector_generation *g = w->g;
     LH_AUTO_ARENA(arena);
-    lh_str mark = dataset_mark(w, &arena);
+    lh_str mark = vector_source_mark(w->b->source.dataset, &arena);
     size_t count = 0;
     struct vector_row *gone;
 
@@ -525,7 +545,7 @@ vanished_remove(struct working *w, struct lh_error *err)
     for (uint32_t i = 0; i < g->shared.slot_count; i++) {
         const struct vector_record *r = g->shared.records[i];
 
-        if (r && r->died == 0 && is_from_dataset(r, mark) &&
+        if (r && r->died == 0 && vector_source_is_of(mark, r->metadata) &&
             vector_names_find(&w->seen, r->id) == VECTOR_NO_SLOT)
             gone[count++] = (struct vector_row){.id = lh_arena_str(&arena, r->id),
                                                 .is_removal = true,

@@ -33,6 +33,7 @@ locks_init(struct vector_generation *g)
     pthread_rwlockattr_destroy(&attr);
     pthread_mutex_init(&g->write_lock, NULL);
     pthread_mutex_init(&g->readers.lock, NULL);
+    pthread_mutex_init(&g->tombstones.lock, NULL);
     vector_commits_init(&g->commits);
 }
 
@@ -90,6 +91,7 @@ vector_generation_unref(struct vector_generation *g)
         munmap(g->map, g->map_size);
     vector_commits_fini(&g->commits);
     pthread_mutex_destroy(&g->readers.lock);
+    pthread_mutex_destroy(&g->tombstones.lock);
     pthread_mutex_destroy(&g->write_lock);
     pthread_rwlock_destroy(&g->shared.lock);
     free(g);

@@ -74,6 +74,11 @@ struct vector_generation {
     uint64_t saved;      /* position of the cache file */
     uint64_t changes;    /* rows since then */
     struct vector_record *mapped_records;
+    struct {
+        pthread_mutex_t lock; /* following deletions and pages of a refresh: one at a time */
+        /* The newest tombstones followed, and the source's version that they were followed in. */
+        atomic_uint_fast64_t version, erased;
+    } tombstones;
     char *model_name; /* of a fitted model, as the bridge knows it; NULL: none */
     size_t model_bytes;
     void *map; /* the cache file */

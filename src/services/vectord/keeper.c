@@ -61,6 +61,16 @@ follow(struct vectord *v, struct lh_call *call, struct vector_generation *g)
         lh_log_error(LH_LOG_WARN, "vectord", "an index could not follow its log", &err);
 }
 
+/* Before anybody asks, so that what was deleted does not wait for that to be gone. */
+static void
+deletions_follow(struct vectord *v, struct lh_call *call, struct vector_generation *g)
+{
+    LH_AUTO_ERROR(err);
+
+    if (vector_registry_follow(v, call, g, &err) != LH_OK && lh_call_check(call, NULL) == LH_OK)
+        lh_log_error(LH_LOG_WARN, "vectord", "an index could not follow deletions", &err);
+}
+
 struct pass {
     struct vectord *v;
     struct lh_call *call;
@@ -75,6 +85,8 @@ generation_keep(void *ctx, struct vector_generation *g, bool is_current)
     if (lh_call_check(p->call, NULL) != LH_OK)
         return;
     follow(p->v, p->call, g);
+    if (is_current)
+        deletions_follow(p->v, p->call, g);
     save_when_due(g, SAVE_CHANGES_MIN);
     if (is_current && vector_merge(g, p->call, &err) != LH_OK &&
         lh_call_check(p->call, NULL) == LH_OK)

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "services/vectord/cache_file.h"
+#include "services/vectord/tombstoned.h"
 
 enum { OPEN_PER_INDEX_MAX = 4 };
 
@@ -285,11 +286,43 @@ vector_generation_get(struct vectord *v, struct lh_call *call, lh_str name, uint
     return status;
 }
 
+/* What it was built from, as the definition has it now: a refresh changes that. */
+static lh_status
+source_get(struct vectord *v, const struct vector_generation *g, char **out, struct lh_error *err)
+{
+    LH_AUTO_LOCK(&v->registry->lock);
+    const struct entry *e = entry_find(v->registry, lh_str_of(g->log.index));
+    const struct vector_generation_spec *spec = NULL;
+
+    if (e && e->definition && strncmp(e->definition->uid, g->log.uid, 8) == 0)
+        spec = vector_definition_find(e->definition, g->spec.number);
+    if (spec == NULL)
+        return lh_fail(err, LH_CONFLICT, "vectors.definition_changed",
+                       "index '%s' was changed by somebody else meanwhile", g->log.index);
+    *out = lh_strdup(spec->source);
+    return LH_OK;
+}
+
+lh_status
+vector_registry_follow(struct vectord *v, struct lh_call *call, struct vector_generation *g,
+                       struct lh_error *err)
+{
+    LH_AUTO_CHARS source = NULL;
+
+    LH_TRY(source_get(v, g, &source, err));
+    return vector_tombstones_follow(g, call, source, err);
+}
+
 lh_status
 vector_current(struct vectord *v, struct lh_call *call, lh_str name, struct vector_generation **out,
                struct lh_error *err)
 {
-    return vector_generation_get(v, call, name, 0, out, err);
+    LH_AUTO(vector_generation) *g = NULL;
+
+    LH_TRY(vector_generation_get(v, call, name, 0, &g, err));
+    LH_TRY(vector_registry_follow(v, call, g, err));
+    *out = lh_take(g);
+    return LH_OK;
 }
 
 lh_status

@@ -18,9 +18,13 @@ struct vector_registry *vector_registry_new(struct vectord *v);
 /* Saves caches of what has changed, then closes everything. */
 void vector_registry_free(struct vector_registry *r);
 
-/* The generation that answers now; the caller unrefs it. */
+/* The generation that answers now, without items whose rows were deleted (tombstoned.h); the caller
+ * unrefs it. */
 lh_status vector_current(struct vectord *v, struct lh_call *call, lh_str name,
                          struct vector_generation **out, struct lh_error *err);
+/* Removes what deletions of rows hide. */
+lh_status vector_registry_follow(struct vectord *v, struct lh_call *call,
+                                 struct vector_generation *g, struct lh_error *err);
 /* Any ready generation of the index. */
 lh_status
 vector_generation_get(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,

@@ -1,5 +1,6 @@
 #include "services/vectord/source.h"
 
+#include "services/catalogd/client.h"
 #include "services/queryd/client.h"
 #include "text/chunk.h"
 
@@ -286,33 +287,58 @@ text_join(const struct paging *p, const json_t *row)
     return lh_arena_str(p->arena, lh_buf_str(&text));
 }
 
-static lh_str
-metadata_of(const struct paging *p, const json_t *row, lh_str id, const struct lh_chunk *chunk,
-            size_t number)
+static void
+metadata_columns_print(const struct vector_source *s, const json_t *row, struct lh_json_writer *w)
 {
-    const struct vector_source *s = p->s;
-    LH_AUTO_BUF(text, METADATA_BYTES_MAX);
-    struct lh_json_writer w = lh_json_writer_over(&text);
-
-    lh_json_object_begin(&w);
-    lh_json_set_str(&w, "_dataset", s->dataset);
-    lh_json_set_str(&w, "_row", id);
-    if (s->is_chunked) {
-        lh_json_set_u64(&w, "_chunk", number);
-        lh_json_set_u64(&w, "_start", chunk->start);
-        lh_json_set_u64(&w, "_end", chunk->end);
-    }
     for (size_t i = 0; i < s->metadata_count; i++) {
         const json_t *value = json_array_get(row, 1 + s->text_count + i);
 
         if (json_is_null(value))
             continue;
-        lh_json_key_str(&w, s->metadata_columns[i]);
-        lh_json_put_value(&w, value);
+        lh_json_key_str(w, s->metadata_columns[i]);
+        lh_json_put_value(w, value);
     }
+}
+
+/* What begins it tells of which row of which dataset the item is: vector_source_mark. */
+static void
+metadata_print(const struct paging *p, const json_t *row, lh_str id, const struct lh_chunk *chunk,
+               size_t number, bool has_columns, struct lh_buf *text)
+{
+    struct lh_json_writer w = lh_json_writer_over(text);
+
+    lh_json_object_begin(&w);
+    lh_json_set_str(&w, "_dataset", p->s->dataset);
+    lh_json_set_str(&w, "_row", id);
+    if (p->s->is_chunked) {
+        lh_json_set_u64(&w, "_chunk", number);
+        lh_json_set_u64(&w, "_start", chunk->start);
+        lh_json_set_u64(&w, "_end", chunk->end);
+    }
+    if (has_columns)
+        metadata_columns_print(p->s, row, &w);
     lh_json_object_end(&w);
-    /* Too much of it is left out rather than cut: an item is found without its metadata too. */
-    return text.is_failed ? LH_STR("{}") : lh_arena_str(p->arena, lh_buf_str(&text));
+}
+
+/* Too much of it is left out rather than cut: an item is found without its columns too. */
+static lh_str
+metadata_of(const struct paging *p, const json_t *row, lh_str id, const struct lh_chunk *chunk,
+            size_t number)
+{
+    LH_AUTO_BUF(text, METADATA_BYTES_MAX);
+    LH_AUTO_BUF(least, METADATA_BYTES_MAX);
+
+    metadata_print(p, row, id, chunk, number, true, &text);
+    if (!text.is_failed)
+        return lh_arena_str(p->arena, lh_buf_str(&text));
+    metadata_print(p, row, id, chunk, number, false, &least);
+    return lh_arena_str(p->arena, lh_buf_str(&least));
+}
+
+lh_str
+vector_source_mark(lh_str dataset, struct lh_arena *arena)
+{
+    return lh_str_of(lh_arena_printf(arena, "{\"_dataset\":\"%.*s\",", LH_FMT(dataset)));
 }
 
 static void
@@ -386,4 +412,19 @@ vector_source_page(struct vectord *v, struct lh_call *call, const struct vector_
         source_row_add(&p, row);
     out->source_rows = json_array_size(json_object_get(answer, "rows"));
     return LH_OK;
+}
+
+lh_status
+vector_source_erased(struct vectord *v, struct lh_call *call, const struct vector_source *s,
+                     uint64_t *erased, struct lh_error *err)
+{
+    LH_AUTO(lh_snapshot) *head = NULL;
+    LH_AUTO_ERROR(why);
+    lh_status status = lh_catalog_snapshot(v->catalog, call, s->dataset, 0, &head, &why);
+
+    *erased = status == LH_OK ? head->erased : 0;
+    if (status == LH_OK || status == LH_NOT_FOUND)
+        return LH_OK;
+    lh_error_copy(err, &why);
+    return status;
 }

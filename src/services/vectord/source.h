@@ -46,6 +46,20 @@ struct vector_page {
     size_t source_rows; /* 0: the end */
     size_t skipped;     /* rows without an id or a text */
 };
+/* Which tombstones hide rows now (lh_snapshot.erased); 0 for a dataset that is hidden or unknown.
+ * When that changes between two pages, rows have moved up and the offset is no longer good. */
+lh_status
+vector_source_erased(struct vectord *v, struct lh_call *call, const struct vector_source *s,
+                     uint64_t *erased, struct lh_error *err);
+
+/* What the metadata of every item of a dataset begins with, and nothing put in by hand. */
+lh_str vector_source_mark(lh_str dataset, struct lh_arena *arena);
+static inline bool
+vector_source_is_of(lh_str mark, lh_str metadata)
+{
+    return metadata.ptr && lh_str_starts(metadata, mark);
+}
+
 lh_status vector_source_page(struct vectord *v, struct lh_call *call, const struct vector_source *s,
                              uint64_t offset, struct lh_arena *arena, struct vector_page *out,
                              struct lh_error *err);
