@@ -51,7 +51,7 @@ file_put(struct compact *k, const struct lh_rows *rows, const char *bucket_name,
     struct lh_put_options options = {.if_absent = true,
                                      .content_type = "application/vnd.apache.parquet"};
     char path[PATH_BYTES], id[LH_UUID_TEXT];
-    struct lh_object_info info;
+    struct lh_object_info info = {0};
     struct lh_bucket *bucket;
     lh_status status;
     int fd;
