@@ -428,7 +428,9 @@ is_wanted_canceled(struct lh_jobs *j, struct lh_call *call, const char *id)
                           NULL) == LH_OK;
 }
 
-static bool
+/* The state in which the job of this process was found, or -1. One that is over is still here until
+ * its record is stored, and everybody can read that it is over. */
+static int
 local_cancel(struct lh_jobs *j, lh_str id)
 {
     LH_AUTO_LOCK(&j->lock);
@@ -436,11 +438,13 @@ local_cancel(struct lh_jobs *j, lh_str id)
     for (struct lh_job *job = j->all; job; job = job->next) {
         if (!lh_str_eq(lh_str_of(job->record.id), id))
             continue;
-        job->is_canceled = true;
-        lh_call_cancel(&job->call);
-        return true;
+        if (job->record.state <= RUNNING) {
+            job->is_canceled = true;
+            lh_call_cancel(&job->call);
+        }
+        return (int)job->record.state;
     }
-    return false;
+    return -1;
 }
 
 /* The next job that runs, after the id in `r`; its record, or false. */
@@ -749,13 +753,16 @@ lh_jobs_cancel(struct lh_jobs *j, struct lh_call *call, lh_str id, struct lh_err
 {
     struct lh_object_info info;
     struct record r;
+    int here = local_cancel(j, id);
     enum state state;
 
-    if (local_cancel(j, id))
+    if (here >= 0 && here <= RUNNING)
         return LH_OK;
-    LH_TRY(record_load(j, call, id, &r, err));
-    json_decref(r.result);
-    state = r.state;
+    if (here < 0) {
+        LH_TRY(record_load(j, call, id, &r, err));
+        json_decref(r.result);
+    }
+    state = here < 0 ? r.state : (enum state)here;
     if (state > RUNNING)
         return lh_fail(err, LH_CONFLICT, "jobs.finished", "job '%.*s' is %s", LH_FMT(id),
                        state_names[state]);
