@@ -153,20 +153,36 @@ class Builds(BuildCase):
         self.create("hot")
         self.build("hot", where="trade = 'cook'")
         self.build("hot", where="trade = 'nurse'")
-        trades, failures, counts, stop = {2: {"cook"}, 3: {"nurse"}}, [], {2: 0, 3: 0}, threading.Event()
+        trades, failures, stop = {2: {"cook"}, 3: {"nurse"}}, [], threading.Event()
+        questions = {f"{INDEXES}/hot/search": {"text": "kitchen ward", "k": 10},
+                     "/v1/search": {"question": "kitchen ward", "index": "hot", "k": 50},
+                     "/v1/sql": {"sql": "SELECT v.metadata->>'trade' FROM vector_search('hot', 'kitchen ward', 10) v"}}
+        seen = {path: set() for path in questions}
 
-        def read():
-            while not stop.is_set():
-                answer = self.lake.post(f"{INDEXES}/hot/search", {"text": "kitchen ward", "k": 10})
-                if answer.status != 200:
-                    failures.append(answer)
-                    return
-                got = answer.json
-                counts[got["generation"]] += 1
-                if len(got["results"]) != 10 or {r["metadata"]["trade"] for r in got["results"]} != trades[got["generation"]]:
-                    failures.append(got)
+        def look(path, got):
+            """Whole answers are of one trade: 40 notes to a question of 50, 10 of them to one of 10."""
+            if path == "/v1/sql":
+                found = [row[0] for row in got["rows"]]
+                number = 2 if found[:1] == ["cook"] else 3
+            else:
+                found = [r["metadata"]["trade"] for r in got["results"]]
+                number = got["generation"] if "generation" in got else got["indexes"][0]["generation"]
+            if len(found) != (40 if path == "/v1/search" else 10) or set(found) != trades[number]:
+                failures.append((path, got))
+            seen[path].add(number)
 
-        readers = [threading.Thread(target=read) for _ in range(3)]
+        def read(path):
+            try:
+                while not stop.is_set():
+                    answer = self.lake.post(path, questions[path])
+                    if answer.status != 200:
+                        failures.append((path, answer))
+                    else:
+                        look(path, answer.json)
+            except Exception as e:  # an answer that did not come is one that failed
+                failures.append((path, repr(e)))
+
+        readers = [threading.Thread(target=read, args=(path,)) for path in questions]
         for t in readers:
             t.start()
         for i in range(500):
@@ -177,7 +193,7 @@ class Builds(BuildCase):
         for t in readers:
             t.join()
         self.assertEqual(failures[:2], [])
-        self.assertTrue(counts[2] > 0 and counts[3] > 0, counts)
+        self.assertEqual(seen, {path: {2, 3} for path in questions})
 
     def test_one_index_is_merged_into_another(self):
         for name in ("from_here", "to_here"):

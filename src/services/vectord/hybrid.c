@@ -19,6 +19,8 @@ static const char *const leg_names[LEGS] = {"vector", "text"};
 /* One index of a question while its legs come in. */
 struct indexed {
     lh_str name;
+    struct vector_generation
+        *g;              /* borrowed; of every leg, so that a swap amid them mixes nothing */
     uint64_t *ids[LEGS]; /* places in run.hits */
     size_t count[LEGS];
     double weight[LEGS];
@@ -136,15 +138,16 @@ request_print(const struct run *r, size_t k, const struct vector_playbook_move *
 }
 
 static lh_status
-leg_ask(struct run *r, lh_str index, enum leg leg, const struct lh_buf *body, json_t **out,
+leg_ask(struct run *r, size_t at, enum leg leg, const struct lh_buf *body, json_t **out,
         struct lh_error *err)
 {
+    struct vector_generation *g = r->indexes[at].g;
     LH_AUTO_BUF(answer, LEG_BYTES_MAX);
 
     if (leg == LEG_VECTOR)
-        LH_TRY(vector_search(r->v, r->call, index, lh_buf_str(body), &answer, err));
+        LH_TRY(vector_search_in(g, r->call, lh_buf_str(body), &answer, err));
     else
-        LH_TRY(vector_words_search(r->v, r->call, index, lh_buf_str(body), &answer, err));
+        LH_TRY(vector_words_search_in(g, r->call, lh_buf_str(body), &answer, err));
     return lh_json_parse(lh_buf_str(&answer), out, err);
 }
 
@@ -170,7 +173,6 @@ leg_read(struct run *r, size_t at, enum leg leg, const json_t *answer)
         }
         x->ids[leg][x->count[leg]++] = (uint64_t)(h - r->hits);
     }
-    r->out->generations[at] = (uint64_t)json_integer_value(json_object_get(answer, "generation"));
     x->has_leg[leg] = true;
 }
 
@@ -196,7 +198,7 @@ leg_run(struct run *r, size_t at, enum leg leg, struct lh_error *last, struct lh
     lh_status status;
 
     request_print(r, r->depth, NULL, 0, &body);
-    status = leg_ask(r, r->indexes[at].name, leg, &body, &answer, &own);
+    status = leg_ask(r, at, leg, &body, &answer, &own);
     if (status == LH_OK) {
         leg_read(r, at, leg, answer);
         return LH_OK;
@@ -247,7 +249,7 @@ moves_inject(struct run *r, size_t at, const struct vector_playbook_move *moves,
     if (wanted == 0)
         return LH_OK;
     request_print(r, wanted, absent, wanted, &body);
-    LH_TRY(leg_ask(r, x->name, LEG_VECTOR, &body, &answer, err));
+    LH_TRY(leg_ask(r, at, LEG_VECTOR, &body, &answer, err));
     ids = lh_arena_array(&r->call->arena, known + wanted + 1, sizeof(*ids));
     if (known > 0)
         memcpy(ids, x->ids[LEG_VECTOR], known * sizeof(*ids));
@@ -320,20 +322,16 @@ playbooks_apply(struct run *r, size_t at, struct lh_error *err)
 
 /* ---- fusion ---- */
 
-static lh_status
-weights_set(struct run *r, size_t at, struct lh_error *err)
+static void
+weights_set(const struct vector_question *q, struct indexed *x)
 {
-    struct indexed *x = &r->indexes[at];
-    char model[VECTOR_MODEL_MAX];
+    bool is_hash = strcmp(x->g->spec.model, LH_HASH_MODEL_NAME) == 0;
 
-    LH_TRY(vector_model_name(r->v, r->call, x->name, model, err));
-    x->weight[LEG_TEXT] = r->q->weight_text >= 0 ? r->q->weight_text : LH_FUSE_WEIGHT_WORDS;
-    if (r->q->weight_vector >= 0)
-        x->weight[LEG_VECTOR] = r->q->weight_vector;
+    x->weight[LEG_TEXT] = q->weight_text >= 0 ? q->weight_text : LH_FUSE_WEIGHT_WORDS;
+    if (q->weight_vector >= 0)
+        x->weight[LEG_VECTOR] = q->weight_vector;
     else
-        x->weight[LEG_VECTOR] =
-            strcmp(model, LH_HASH_MODEL_NAME) == 0 ? LH_FUSE_WEIGHT_HASH : LH_FUSE_WEIGHT_VECTORS;
-    return LH_OK;
+        x->weight[LEG_VECTOR] = is_hash ? LH_FUSE_WEIGHT_HASH : LH_FUSE_WEIGHT_VECTORS;
 }
 
 static int
@@ -377,10 +375,16 @@ fuse(struct run *r)
 static lh_status
 index_run(struct run *r, size_t at, struct lh_error *last, struct lh_error *err)
 {
-    r->indexes[at].name = r->q->indexes[at];
-    LH_TRY(weights_set(r, at, err));
+    struct indexed *x = &r->indexes[at];
+    LH_AUTO(vector_generation) *g = NULL;
+
+    LH_TRY(vector_current(r->v, r->call, r->q->indexes[at], &g, err));
+    x->name = r->q->indexes[at];
+    x->g = g;
+    r->out->generations[at] = g->spec.number;
+    weights_set(r->q, x);
     for (enum leg leg = 0; leg < LEGS; leg++)
-        if (r->indexes[at].weight[leg] > 0)
+        if (x->weight[leg] > 0)
             LH_TRY(leg_run(r, at, leg, last, err));
     return r->q->uses_playbooks ? playbooks_apply(r, at, err) : LH_OK;
 }

@@ -414,36 +414,52 @@ search_answer(struct search *s, lh_str body, int64_t started_ns, struct lh_buf *
 }
 
 static lh_status
-search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body, bool is_words,
+search(struct vector_generation *g, struct lh_call *call, lh_str body, bool is_words,
        struct lh_buf *answer, struct lh_error *err)
 {
-    LH_AUTO(vector_generation) *g = NULL;
     int64_t started_ns = lh_time_mono_ns();
-    struct search s = {.call = call, .is_words = is_words};
-    lh_status status;
+    struct search s = {.g = g, .call = call, .is_words = is_words};
+    lh_status status = search_answer(&s, body, started_ns, answer, err);
 
-    LH_TRY(vector_current(v, call, name, &g, err));
-    s.g = g;
-    status = search_answer(&s, body, started_ns, answer, err);
     vector_lifted_fini(&s.lifted);
     json_decref(s.body);
-    lh_metric_add(v->metrics.searches, 1);
-    lh_metric_observe_ns(v->metrics.search_seconds, lh_time_mono_ns() - started_ns);
+    lh_metric_add(g->v->metrics.searches, 1);
+    lh_metric_observe_ns(g->v->metrics.search_seconds, lh_time_mono_ns() - started_ns);
     if (status != LH_OK)
-        lh_metric_add(v->metrics.failures, 1);
+        lh_metric_add(g->v->metrics.failures, 1);
     return status;
+}
+
+lh_status
+vector_search_in(struct vector_generation *g, struct lh_call *call, lh_str body,
+                 struct lh_buf *answer, struct lh_error *err)
+{
+    return search(g, call, body, false, answer, err);
+}
+
+lh_status
+vector_words_search_in(struct vector_generation *g, struct lh_call *call, lh_str body,
+                       struct lh_buf *answer, struct lh_error *err)
+{
+    return search(g, call, body, true, answer, err);
 }
 
 lh_status
 vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
               struct lh_buf *answer, struct lh_error *err)
 {
-    return search(v, call, name, body, false, answer, err);
+    LH_AUTO(vector_generation) *g = NULL;
+
+    LH_TRY(vector_current(v, call, name, &g, err));
+    return vector_search_in(g, call, body, answer, err);
 }
 
 lh_status
 vector_words_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
                     struct lh_buf *answer, struct lh_error *err)
 {
-    return search(v, call, name, body, true, answer, err);
+    LH_AUTO(vector_generation) *g = NULL;
+
+    LH_TRY(vector_current(v, call, name, &g, err));
+    return vector_words_search_in(g, call, body, answer, err);
 }

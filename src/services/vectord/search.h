@@ -22,4 +22,10 @@ lh_status vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh
 lh_status vector_words_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
                               struct lh_buf *answer, struct lh_error *err);
 
+/* The same in a generation that the caller holds: for several searches that make one answer. */
+lh_status vector_search_in(struct vector_generation *g, struct lh_call *call, lh_str body,
+                           struct lh_buf *answer, struct lh_error *err);
+lh_status vector_words_search_in(struct vector_generation *g, struct lh_call *call, lh_str body,
+                                 struct lh_buf *answer, struct lh_error *err);
+
 #endif
