@@ -302,6 +302,18 @@ class Lake:
         assert answer.status in expect, answer
         return answer.json
 
+    def run_job(self, accepted, state="succeeded"):
+        """Waits for the job that an answer of 202 began; returns it."""
+        assert accepted.status == 202, accepted
+        path = "/v1/jobs/" + accepted.json["job_id"]
+
+        def ended():
+            job = self.get(path).json
+            return job if job["state"] in ("succeeded", "failed", "canceled") else None
+        job = wait_until(ended, timeout=120, what="the job")
+        assert job["state"] == state, job
+        return job
+
     def tombstone(self, dataset, column, values, expect=(200, 201), **more):
         """Deletes rows by key; returns the answer's JSON."""
         body = {"key_column": column, "values": values, "actor": "privacy@example.org", "reason": "asked to be forgotten"}

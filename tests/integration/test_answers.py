@@ -247,6 +247,17 @@ class Extractive(AnswerCase):
             self.assertIsNone(c["dataset"])
         self.assertIn("n1", [p["id"] for p in answer["passages"]])
 
+    def test_a_citation_names_the_dataset_of_its_passage_and_none_for_what_was_put_in_by_hand(self):
+        self.lake.ingest("calls", b"call,words,page\nc1,Maria wants to drive reach trucks in Peoria.,7\n", format="csv")
+        self.lake.post(INDEXES, {"name": "called", "metric": "cosine", "model": "hash-512", "dimension": 512})
+        self.lake.run_job(self.lake.post(f"{INDEXES}/called/build", {"dataset": "calls", "id_column": "call", "text_columns": ["words"]}))
+        self.lake.post(f"{INDEXES}/called/items", {"items": [{"id": "h1", "text": "Olga wants to weld pipes in Rockford."}]})
+        for question, wanted in (("Who wants to drive reach trucks?", ("c1", "calls", 7)), ("Who wants to weld pipes?", ("h1", None, None))):
+            answer = self.lake.post("/v1/rag", {"question": question, "index": "called"}).json
+            self.assertTrue(answer["found"], answer)
+            c = answer["citations"][0]
+            self.assertEqual((c["id"], c["dataset"], c.get("page")), wanted)
+
     def test_what_the_lake_does_not_say_is_not_answered(self):
         for question in ("Who won the election in Bolivia?", "What is the boiling point of tungsten?"):
             answer = self.ask(question)

@@ -45,13 +45,8 @@ class BuildCase(unittest.TestCase):
         answer = self.lake.post(INDEXES, {"name": name, "dimension": dimension, "metric": "cosine", "model": model})
         self.assertEqual(answer.status, 201, answer)
 
-    def wait(self, answer, state="succeeded"):
-        self.assertEqual(answer.status, 202, answer)
-        path = "/v1/jobs/" + answer.json["job_id"]
-        job = wait_until(lambda: (lambda j: j if j["state"] in ("succeeded", "failed", "canceled") else None)(self.lake.get(path).json),
-                         timeout=120, what="the job")
-        self.assertEqual(job["state"], state, job)
-        return job
+    def wait(self, answer):
+        return self.lake.run_job(answer)
 
     def build(self, name, dataset="notes", **body):
         body = {"dataset": dataset, "id_column": "note_id", "text_columns": ["title", "body"], **body}

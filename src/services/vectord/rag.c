@@ -2,7 +2,6 @@
 
 #include "base/time.h"
 #include "services/vectord/rag_parts.h"
-#include "services/vectord/registry.h"
 #include "text/extract.h"
 
 #define REPLY_BYTES_MAX ((size_t)1 << 20)
@@ -122,36 +121,20 @@ passages_take(struct rag *r)
 
 /* ---- answer ---- */
 
-/* The dataset that the index was built from, or null. */
+/* What the metadata knows of where a passage comes from: the dataset, or null for an item that was
+ * put in by hand; the page, or nothing. */
 static void
-dataset_print(const struct rag *r, lh_str index, struct lh_json_writer *w)
-{
-    LH_AUTO(vector_definition) *d = NULL;
-    LH_AUTO_JSON source = NULL;
-    const struct vector_generation_spec *g = NULL;
-
-    if (vector_known(r->v, r->call, index, &d, NULL) == LH_OK)
-        g = vector_definition_find(d, d->current);
-    if (g && g->source && lh_json_parse(lh_str_of(g->source), &source, NULL) == LH_OK &&
-        json_is_string(json_object_get(source, "dataset"))) {
-        lh_json_key(w, "dataset");
-        lh_json_put_value(w, json_object_get(source, "dataset"));
-    } else {
-        lh_json_set_null(w, "dataset");
-    }
-}
-
-/* The page of a passage, when its metadata knows one. */
-static void
-page_print(const struct vector_hybrid_hit *hit, struct lh_json_writer *w)
+origin_print(const struct vector_hybrid_hit *hit, struct lh_json_writer *w)
 {
     LH_AUTO_JSON metadata = NULL;
+    const json_t *dataset, *page;
 
-    if (lh_json_parse(hit->metadata, &metadata, NULL) != LH_OK ||
-        !json_is_integer(json_object_get(metadata, "page")))
-        return;
-    lh_json_key(w, "page");
-    lh_json_put_value(w, json_object_get(metadata, "page"));
+    (void)lh_json_parse(hit->metadata, &metadata, NULL);
+    dataset = json_object_get(metadata, "_dataset");
+    page = json_object_get(metadata, "page");
+    lh_json_set_cstr(w, "dataset", json_string_value(dataset));
+    if (json_is_integer(page))
+        lh_json_set_i64(w, "page", json_integer_value(page));
 }
 
 static void
@@ -162,11 +145,10 @@ citation_print(const struct rag *r, const struct rag_citation *c, struct lh_json
     lh_json_object_begin(w);
     lh_json_set_str(w, "id", p->hit->id);
     lh_json_set_str(w, "index", p->hit->index);
-    dataset_print(r, p->hit->index, w);
     lh_json_set_str(w, "quote", lh_str_slice(p->text, c->start, c->end));
     lh_json_set_u64(w, "start", c->start);
     lh_json_set_u64(w, "end", c->end);
-    page_print(p->hit, w);
+    origin_print(p->hit, w);
     lh_json_object_end(w);
 }
 
