@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "base/time.h"
+#include "services/journald/client.h"
 #include "services/vectord/catalogue.h"
 #include "services/vectord/items.h"
 #include "services/vectord/question.h"
@@ -151,6 +152,18 @@ item_put(struct vectord *v, struct lh_call *call, const struct lh_buf *items, st
     return vector_items_upsert(v, call, playbooks_name, lh_buf_str(items), &answer, err);
 }
 
+/* Beside the event of the index, which does not know what its items mean. */
+static lh_status
+event_tell(const struct vectord *v, struct lh_call *call, const char *id, const char *action,
+           lh_str new_json, struct lh_error *err)
+{
+    return lh_journal_event(
+        v->env->mesh, call,
+        &(struct lh_journal_event){
+            .entity_type = "playbook", .entity_id = id, .action = action, .new_json = new_json},
+        err);
+}
+
 lh_status
 vector_playbook_record(struct vectord *v, struct lh_call *call, const json_t *body,
                        struct lh_buf *answer, struct lh_error *err)
@@ -171,7 +184,8 @@ vector_playbook_record(struct vectord *v, struct lh_call *call, const json_t *bo
     lh_json_set_str(&w, "index", r.index);
     lh_json_set_cstr(&w, "outcome", r.has_failed ? "failed" : "worked");
     lh_json_object_end(&w);
-    return lh_buf_check(answer, "the answer", err);
+    LH_TRY(lh_buf_check(answer, "the answer", err));
+    return event_tell(v, call, id, "playbook.recorded", lh_buf_str(answer), err);
 }
 
 /* ---- read and retract ---- */
@@ -227,7 +241,9 @@ vector_playbook_retract(struct vectord *v, struct lh_call *call, lh_str id, stru
 {
     LH_AUTO_ERROR(own);
 
-    return unknown_playbook(vector_item_delete(v, call, playbooks_name, id, &own), &own, id, err);
+    LH_TRY(unknown_playbook(vector_item_delete(v, call, playbooks_name, id, &own), &own, id, err));
+    return event_tell(v, call, lh_arena_cstr(&call->arena, id), "playbook.retracted", LH_STR_NONE,
+                      err);
 }
 
 /* ---- find ---- */
