@@ -5,7 +5,7 @@
 #include "apps/cli/lake.h"
 #include "apps/cli/table.h"
 
-enum { ANSWER_BYTES_MAX = 64 << 20, BODY_BYTES_MAX = 1 << 20 };
+enum { BODY_BYTES_MAX = 1 << 20 };
 
 /* ---- what both verbs are asked with ---- */
 
@@ -42,8 +42,9 @@ question_take(const struct cli_verb *verb, int argc, char **argv, struct questio
         cli_usage(verb, "say which index: --index NAME");
     else if (q->k && !lh_str_u64(lh_str_of(q->k), &k))
         cli_usage(verb, "--k is a number, not \"%s\"", q->k);
-    else if (q->where && (!q->dataset || !q->id_column))
-        cli_usage(verb, "--where needs --dataset and --id-column");
+    else if ((q->where || q->dataset || q->id_column) && (!q->dataset || !q->id_column))
+        cli_usage(verb,
+                  "--where, --dataset and --id-column go together: the latter two are needed");
     else {
         q->text = argv[1];
         return true;
@@ -68,13 +69,14 @@ indexes_print(const char *names, struct lh_json_writer *w)
 static void
 filter_print(const struct question *q, struct lh_json_writer *w)
 {
-    if (!q->where)
+    if (!q->dataset)
         return;
     lh_json_key(w, "sql_filter");
     lh_json_object_begin(w);
     lh_json_set_cstr(w, "dataset", q->dataset);
     lh_json_set_cstr(w, "id_column", q->id_column);
-    lh_json_set_cstr(w, "where", q->where);
+    if (q->where)
+        lh_json_set_cstr(w, "where", q->where);
     lh_json_object_end(w);
 }
 
@@ -149,6 +151,23 @@ hits_print(const json_t *answer, enum cli_output form)
     cli_objects_print(columns, flat, form);
 }
 
+/* Half a search is worth a word: beside what was found, not in it. */
+static void
+skips_tell(const json_t *answer)
+{
+    const json_t *skip;
+    size_t i;
+
+    json_array_foreach (json_object_get(answer, "skipped"), i, skip) {
+        const char *leg = json_string_value(json_object_get(skip, "leg"));
+
+        fprintf(stderr, "lakehouse: %s was not searched by %s (%s)\n",
+                json_string_value(json_object_get(skip, "index")),
+                leg && strcmp(leg, "vector") == 0 ? "meaning" : "words",
+                json_string_value(json_object_get(skip, "code")));
+    }
+}
+
 static int
 search_run(int argc, char **argv)
 {
@@ -162,6 +181,7 @@ search_run(int argc, char **argv)
     code = question_send(&q, "/v1/search", false, &answer);
     if (code != CLI_DONE)
         return code;
+    skips_tell(answer);
     form = cli_output_choose(&q.common);
     if (form == CLI_JSON)
         cli_objects_print(NULL, json_object_get(answer, "results"), form);
@@ -213,6 +233,16 @@ answer_print(const json_t *answer)
         citation_print(citation, i + 1);
 }
 
+static void
+answer_print_json(const json_t *answer)
+{
+    LH_AUTO_BUF(text, LH_BUF_UNLIMITED);
+    struct lh_json_writer w = lh_json_writer_over(&text);
+
+    lh_json_put_value(&w, answer);
+    printf("%.*s\n", LH_FMT(lh_buf_str(&text)));
+}
+
 static int
 ask_run(int argc, char **argv)
 {
@@ -222,11 +252,13 @@ ask_run(int argc, char **argv)
 
     if (!question_take(&cli_verb_ask, argc, argv, &q))
         return CLI_USAGE;
+    if (q.common.has_output && (q.common.output == CLI_CSV || q.common.output == CLI_NDJSON))
+        return cli_usage(&cli_verb_ask, "an answer is text, or --output json");
     code = question_send(&q, "/v1/rag", true, &answer);
     if (code != CLI_DONE)
         return code;
     if (q.common.has_output && q.common.output == CLI_JSON)
-        json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER), putchar('\n');
+        answer_print_json(answer);
     else
         answer_print(answer);
     return CLI_DONE;

@@ -16,6 +16,7 @@ enum { POLL_MS = 200, BAR_CELLS = 24, COLUMNS_MAX = 32 };
 struct index_options {
     const char *id, *text, *model, *where, *chunk;
     bool stays, tunes;
+    int64_t chunk_size, chunk_overlap; /* -1: not said */
 };
 
 /* ---- asking ---- */
@@ -110,19 +111,25 @@ columns_print(struct lh_json_writer *w, const char *columns)
     lh_json_array_end(w);
 }
 
-static void
-chunk_print(struct lh_json_writer *w, const char *chunk)
+static bool
+chunk_read(struct index_options *o)
 {
-    lh_str rest = lh_str_of(chunk), size;
-    int64_t value;
+    lh_str rest = lh_str_of(o->chunk), size;
+    bool has_overlap = lh_str_cut(&rest, ':', &size);
 
+    o->chunk_overlap = -1;
+    return lh_str_i64(size, &o->chunk_size) && o->chunk_size > 0 &&
+           (!has_overlap || (lh_str_i64(rest, &o->chunk_overlap) && o->chunk_overlap >= 0));
+}
+
+static void
+chunk_print(const struct index_options *o, struct lh_json_writer *w)
+{
     lh_json_key(w, "chunk");
     lh_json_object_begin(w);
-    (void)lh_str_cut(&rest, ':', &size);
-    if (lh_str_i64(size, &value))
-        lh_json_set_i64(w, "size", value);
-    if (lh_str_i64(rest, &value))
-        lh_json_set_i64(w, "overlap", value);
+    lh_json_set_i64(w, "size", o->chunk_size);
+    if (o->chunk_overlap >= 0)
+        lh_json_set_i64(w, "overlap", o->chunk_overlap);
     lh_json_object_end(w);
 }
 
@@ -140,7 +147,7 @@ build_print(const struct index_options *o, const char *dataset, struct lh_buf *b
     if (o->where)
         lh_json_set_cstr(&w, "where", o->where);
     if (o->chunk)
-        chunk_print(&w, o->chunk);
+        chunk_print(o, &w);
     lh_json_set_bool(&w, "promote", !o->stays);
     lh_json_object_end(&w);
 }
@@ -185,7 +192,7 @@ index_make(struct cli_lake *lake, const char *name, const char *model, struct lh
 }
 
 static lh_status
-index_ensure(struct cli_lake *lake, const char *name, const struct index_options *o,
+index_ensure(struct cli_lake *lake, const char *name, const struct index_options *o, bool *is_made,
              struct lh_error *err)
 {
     LH_AUTO_BUF(path, 4096);
@@ -193,10 +200,33 @@ index_ensure(struct cli_lake *lake, const char *name, const struct index_options
     LH_AUTO_ERROR(why);
     lh_status status = cli_lake_json(lake, LH_GET, path_of(&path, name, ""), NULL, &found, &why);
 
-    if (status == LH_NOT_FOUND)
+    if (status == LH_NOT_FOUND) {
+        *is_made = true;
         return index_make(lake, name, o->model ? o->model : "lsa-256", err);
+    }
     lh_error_copy(err, &why);
     return status;
+}
+
+/* A build that is refused leaves no empty index behind that was made for it. */
+static void
+index_unmake(struct cli_lake *lake, const char *name)
+{
+    LH_AUTO_BUF(path, 4096);
+    LH_AUTO_JSON answer = NULL;
+    LH_AUTO_ERROR(ignored);
+
+    (void)cli_lake_json(lake, LH_DELETE, path_of(&path, name, ""), NULL, &answer, &ignored);
+}
+
+/* How many rows are not in it, when there are such: whoever counts them should not wonder. */
+static void
+left_out_print(const json_t *result)
+{
+    long long rows = number_at(result, "skipped");
+
+    if (rows > 0)
+        printf(", %lld without an id or known words left out", rows);
 }
 
 static lh_status
@@ -207,17 +237,25 @@ build(struct cli_lake *lake, const struct index_options *o, char **operands, str
     LH_AUTO_JSON accepted = NULL;
     LH_AUTO_JSON job = NULL;
     const json_t *result;
+    bool is_made = false;
+    lh_status status;
 
-    LH_TRY(index_ensure(lake, operands[0], o, err));
+    LH_TRY(index_ensure(lake, operands[0], o, &is_made, err));
     build_print(o, operands[1], &body);
-    LH_TRY(
-        cli_lake_json(lake, LH_POST, path_of(&path, operands[0], "/build"), &body, &accepted, err));
+    status =
+        cli_lake_json(lake, LH_POST, path_of(&path, operands[0], "/build"), &body, &accepted, err);
+    if (status != LH_OK) {
+        if (is_made)
+            index_unmake(lake, operands[0]);
+        return status;
+    }
     LH_TRY(job_wait(lake, accepted, operands[0], &job, err));
     result = json_object_get(job, "result");
-    printf("%s: generation %lld from %s version %lld, %lld items (%lld embedded, %lld kept)%s\n",
+    printf("%s: generation %lld from %s version %lld, %lld items (%lld embedded, %lld kept)",
            operands[0], number_at(result, "generation"), operands[1], number_at(result, "version"),
-           number_at(result, "items"), number_at(result, "embedded"), number_at(result, "kept"),
-           o->stays ? ", not promoted" : "");
+           number_at(result, "items"), number_at(result, "embedded"), number_at(result, "kept"));
+    left_out_print(result);
+    puts(o->stays ? ", not promoted" : "");
     return LH_OK;
 }
 
@@ -235,9 +273,11 @@ refresh(struct cli_lake *lake, char **operands, struct lh_error *err)
                          err));
     LH_TRY(job_wait(lake, accepted, operands[0], &job, err));
     result = json_object_get(job, "result");
-    printf("%s: version %lld, %lld embedded, %lld unchanged, %lld removed\n", operands[0],
+    printf("%s: version %lld, %lld embedded, %lld unchanged, %lld removed", operands[0],
            number_at(result, "version"), number_at(result, "embedded"),
            number_at(result, "unchanged"), number_at(result, "removed"));
+    left_out_print(result);
+    puts("");
     return LH_OK;
 }
 
@@ -260,8 +300,9 @@ trials(struct cli_lake *lake, const struct cli_common *common, const struct inde
        char **operands, struct lh_error *err)
 {
     static const char *const columns[] = {
-        "measured_at", "generation", "m",      "ef_construction", "ef_search",    "quantization",
-        "recall",      "p50_us",     "p99_us", "build_ms",        "memory_bytes", NULL};
+        "measured_at",  "generation",   "m",      "ef_construction", "ef_search",
+        "quantization", "recall",       "p50_us", "p95_us",          "p99_us",
+        "build_ms",     "memory_bytes", NULL};
     LH_AUTO_BUF(path, 4096);
     LH_AUTO_JSON accepted = NULL;
     LH_AUTO_JSON job = NULL;
@@ -335,19 +376,40 @@ rollback(struct cli_lake *lake, char **operands, struct lh_error *err)
 
 /* ---- the verb ---- */
 
-static const struct {
-    const char *name;
-    int operands;
-} actions[] = {{"build", 2},  {"refresh", 1}, {"list", 0},    {"generations", 1},
-               {"trials", 1}, {"promote", 2}, {"rollback", 1}};
+static const struct action {
+    const char *name, *operands;
+    int count;
+} actions[] = {{"build", "INDEX DATASET", 2}, {"refresh", "INDEX", 1},
+               {"list", "nothing more", 0},   {"generations", "INDEX", 1},
+               {"trials", "INDEX", 1},        {"promote", "INDEX GENERATION", 2},
+               {"rollback", "INDEX", 1}};
 
-static bool
-action_is_known(const char *name, int operands)
+static const struct action *
+action_find(const char *name)
 {
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
         if (strcmp(actions[i].name, name) == 0)
-            return actions[i].operands == operands;
-    return false;
+            return &actions[i];
+    return NULL;
+}
+
+/* CLI_DONE, or what cli_usage returned. */
+static int
+line_check(int argc, char **argv, struct index_options *o)
+{
+    const struct action *action = argc > 0 ? action_find(argv[1]) : NULL;
+
+    if (argc < 1)
+        return cli_usage(&cli_verb_index, "an action is needed");
+    if (!action)
+        return cli_usage(&cli_verb_index, "there is no action \"%s\"", argv[1]);
+    if (argc - 1 != action->count)
+        return cli_usage(&cli_verb_index, "%s takes %s", action->name, action->operands);
+    if (strcmp(action->name, "build") == 0 && (!o->id || !o->text))
+        return cli_usage(&cli_verb_index, "build needs --id and --text");
+    if (o->chunk && !chunk_read(o))
+        return cli_usage(&cli_verb_index, "--chunk is SIZE or SIZE:OVERLAP, not \"%s\"", o->chunk);
+    return CLI_DONE;
 }
 
 static lh_status
@@ -380,13 +442,13 @@ index_run(int argc, char **argv)
     struct cli_common common;
     CLI_AUTO_LAKE lake = NULL;
     LH_AUTO_ERROR(err);
+    int code;
 
     if (!cli_options_take(&cli_verb_index, own, &argc, argv, &common))
         return CLI_USAGE;
-    if (argc < 1 || !action_is_known(argv[1], argc - 1))
-        return cli_usage(&cli_verb_index, "an action with its operands is needed");
-    if (strcmp(argv[1], "build") == 0 && (!o.id || !o.text))
-        return cli_usage(&cli_verb_index, "build needs --id and --text");
+    code = line_check(argc, argv, &o);
+    if (code != CLI_DONE)
+        return code;
     if (cli_lake_open(&common, CLI_LAKE_READS, &lake, &err) != LH_OK)
         return cli_fail(&err);
     cli_lake_interruptible(lake);
