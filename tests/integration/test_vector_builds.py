@@ -125,6 +125,28 @@ class Builds(BuildCase):
         self.assertEqual(self.lake.get(f"{INDEXES}/moving/items/n4").status, 404)
         self.assertEqual(self.lake.get(f"{INDEXES}/moving/items/by_hand").status, 200)
 
+    def test_an_index_whose_dataset_was_deleted_is_stale_and_still_answers(self):
+        self.lake.ingest("leaving", notes(12, seed=5), format="csv")
+        self.create("left")
+        self.build("left", dataset="leaving")
+        self.assertEqual(self.lake.request("DELETE", "/v1/catalog/datasets/leaving").status, 200)
+        self.assertEqual(self.lake.get(f"{INDEXES}/left").json["stale"], True)
+        self.assertEqual(len(self.ids("left", text="kitchen", k=12)), 12)
+        answer = self.lake.post(f"{INDEXES}/left/refresh", {})
+        self.assertEqual((answer.status, answer.json["code"]), (404, "sql.unknown_dataset"))
+
+    def test_a_text_past_the_limit_ends_a_build_that_does_not_cut_texts(self):
+        long = "Lines about welding in the harbour. " * 40000
+        self.lake.ingest("books", f"note_id,title,body\nn1,Short,A few words.\nn2,Long,{long}\n".encode(), format="csv")
+        self.create("books")
+        answer = self.lake.post(f"{INDEXES}/books/build", {"dataset": "books", "id_column": "note_id", "text_columns": ["body"]})
+        error = self.lake.run_job(answer, "failed")["error"]
+        self.assertEqual(error["code"], "vectors.text_too_big")
+        self.assertIn("'n2'", error["detail"])
+        self.assertEqual(self.lake.get(f"{INDEXES}/books").json["generation"], 1)
+        self.build("books", dataset="books", text_columns=["body"], chunk={"size": 5000, "overlap": 0})
+        self.assertGreater(self.lake.get(f"{INDEXES}/books").json["length"], 100)
+
     def test_generations_are_promoted_and_rolled_back(self):
         self.create("swapped")
         self.build("swapped", where="trade = 'cook'")
@@ -270,6 +292,51 @@ class Trials(BuildCase):
         wait_until(lambda: self.lake.get(f"{INDEXES}/tuned").json["length"] == 3001, what="the other graph to follow the log")
         got = self.lake.post(f"{INDEXES}/tuned/search", {"vector": [9] * 16, "k": 1}).json
         self.assertEqual((got["generation"], got["results"][0]["id"]), (before["generation"], "new"))
+
+
+class GatedTrials(BuildCase):
+    CONFIG = "[vectors]\nrecall_gate = 0.98\nautotune_promote = true\n"
+
+    def test_below_the_gate_nothing_is_the_best_and_above_it_the_best_is_promoted_without_asking(self):
+        rng = random.Random(4)
+        self.lake.post(INDEXES, {"name": "gated", "dimension": 24, "metric": "l2"})
+        for start in range(0, 3000, 1000):
+            self.lake.post(f"{INDEXES}/gated/items", {"items": [
+                {"id": str(i), "vector": [rng.gauss(0, 1) for _ in range(24)]} for i in range(start, start + 1000)]})
+        poor = [{"m": 4, "ef_construction": 8, "ef_search": 1}]
+        job = self.wait(self.lake.post(f"{INDEXES}/gated/trials", {"grid": poor, "k": 10, "queries": 50}))
+        self.assertEqual((job["result"]["best"], job["result"]["promoted"]), (None, None))
+        self.assertLess(self.lake.value("SELECT recall FROM index_trials WHERE index_name = 'gated'"), 0.98)
+        answer = self.lake.get(f"{INDEXES}/gated/trials/best")
+        self.assertEqual((answer.status, answer.json["code"]), (404, "vectors.no_trial"))
+        self.assertEqual(self.lake.get(f"{INDEXES}/gated").json["generation"], 1)
+        job = self.wait(self.lake.post(f"{INDEXES}/gated/autotune", {"queries": 30}))
+        best, promoted = job["result"]["best"], job["result"]["promoted"]
+        self.assertGreaterEqual(best["recall"], 0.98)
+        got = self.lake.get(f"{INDEXES}/gated").json
+        self.assertEqual((got["generation"], got["length"]), (promoted, 3000))
+        self.assertEqual({k: got["parameters"][k] for k in ("m", "ef_construction", "ef_search")}, {k: best[k] for k in ("m", "ef_construction", "ef_search")})
+        self.assertEqual(self.lake.get(f"{INDEXES}/gated/trials/best").json["recall"], best["recall"])
+        events = self.lake.get("/v1/journal?entity=gated&limit=1000").json["events"]
+        self.assertEqual([e["new"]["generation"] for e in events if e["action"] == "generation.promoted"], [promoted])
+        self.assertEqual([e["action"] for e in events].count("index.trials_started"), 2)
+        self.assertEqual(self.lake.post(f"{INDEXES}/gated/rollback", {}).json["generation"], 1)
+        job = self.wait(self.lake.post(f"{INDEXES}/gated/autotune", {"queries": 10, "promote": False}))
+        self.assertEqual((job["result"]["promoted"], self.lake.get(f"{INDEXES}/gated").json["generation"]), (None, 1))
+
+
+class BuildBudget(BuildCase):
+    CONFIG = "[vectors]\nmemory_max = \"1MiB\"\n"
+
+    def test_a_build_that_does_not_fit_fails_and_the_old_generation_answers_on(self):
+        self.lake.ingest("notes", notes(3000), format="csv")
+        self.create("tight")
+        self.assertEqual(self.lake.post(f"{INDEXES}/tight/items", {"items": [{"id": "safe", "text": "kitchen oven"}]}).status, 200)
+        answer = self.lake.post(f"{INDEXES}/tight/build", {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]})
+        self.assertEqual(self.lake.run_job(answer, "failed")["error"]["code"], "vectors.memory")
+        self.assertEqual(self.ids("tight", text="kitchen oven"), ["safe"])
+        self.assertEqual([g["state"] for g in self.lake.get(f"{INDEXES}/tight/generations").json["generations"]], ["ready"])
+        self.assertIn("vectors.memory", {e["code"] for e in self.lake.get("/v1/errors").json["errors"]})
 
 
 class KilledPromotion(unittest.TestCase):

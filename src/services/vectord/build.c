@@ -40,6 +40,23 @@ struct working {
 
 /* ---- one page ---- */
 
+static lh_status
+page_read(struct working *w, uint64_t offset, struct lh_arena *arena, struct vector_page *page,
+          struct lh_error *err)
+{
+    size_t most = w->b->v->text_max;
+
+    LH_TRY(lh_call_check(w->call, err));
+    LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, offset, arena, page, err));
+    for (size_t i = 0; i < page->count; i++)
+        if (page->rows[i].text.len > most)
+            return lh_fail(err, LH_TOO_BIG, "vectors.text_too_big",
+                           "row '%.*s' has a text of %zu bytes, %zu are allowed "
+                           "(vectors.text_max); \"chunk\" cuts texts into pieces",
+                           LH_FMT(lh_str_fit(page->rows[i].id, 64)), page->rows[i].text.len, most);
+    return LH_OK;
+}
+
 /* The vector that the text has already, or NULL. */
 static const float *
 vector_keep(struct working *w, const struct vector_row *row, struct lh_arena *arena,
@@ -181,8 +198,7 @@ page_next(struct working *w, struct vector_page *page, struct lh_error *err)
 {
     LH_AUTO_ARENA(arena);
 
-    LH_TRY(lh_call_check(w->call, err));
-    LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, w->rows, &arena, page, err));
+    LH_TRY(page_read(w, w->rows, &arena, page, err));
     w->rows += page->source_rows;
     w->skipped += page->skipped;
     return page_write(w, page, &arena, err);
@@ -257,8 +273,7 @@ texts_gather(struct working *w, struct fitting *f, struct lh_error *err)
          offset += VECTOR_PAGE_ROWS) {
         LH_AUTO_ARENA(arena);
 
-        LH_TRY(lh_call_check(w->call, err));
-        LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, offset, &arena, &page, err));
+        LH_TRY(page_read(w, offset, &arena, &page, err));
         texts_add(f, &page);
     }
     return LH_OK;
@@ -680,13 +695,15 @@ vector_source_is_stale(struct vectord *v, struct lh_call *call, const char *sour
     LH_AUTO_JSON o = NULL;
     LH_AUTO(lh_snapshot) *head = NULL;
     uint64_t version;
+    lh_status status;
 
     if (source == NULL || lh_json_parse(lh_str_of(source), &o, NULL) != LH_OK)
         return 0;
     version = (uint64_t)json_integer_value(json_object_get(o, "version"));
-    if (lh_catalog_snapshot(v->catalog, call,
-                            lh_str_of(json_string_value(json_object_get(o, "dataset"))), 0, &head,
-                            NULL) != LH_OK)
-        return -1;
-    return head->version > version;
+    status = lh_catalog_snapshot(v->catalog, call,
+                                 lh_str_of(json_string_value(json_object_get(o, "dataset"))), 0,
+                                 &head, NULL);
+    if (status == LH_NOT_FOUND)
+        return 1; /* deleted: as far from the dataset as can be */
+    return status == LH_OK ? head->version > version : -1;
 }

@@ -25,8 +25,8 @@ lh_status vector_build_start(struct vectord *v, struct lh_call *call, lh_str nam
                              const json_t *body, struct lh_buf *answer, struct lh_error *err);
 lh_status vector_refresh_start(struct vectord *v, struct lh_call *call, lh_str name,
                                struct lh_buf *answer, struct lh_error *err);
-/* Whether the dataset has a newer version than the generation was made from: 1 yes, 0 no, -1 not
- * known. `source` is the JSON of the generation, or NULL. */
+/* Whether the dataset has a newer version than the generation was made from, or was deleted: 1 yes,
+ * 0 no, -1 not known. `source` is the JSON of the generation, or NULL. */
 int vector_source_is_stale(struct vectord *v, struct lh_call *call, const char *source);
 
 #endif

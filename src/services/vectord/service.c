@@ -28,9 +28,9 @@ const struct lh_config_key vectord_config[] = {
      "Generations of an index that are kept, the current one included; the oldest go when another "
      "is made.",
      NULL, false},
-    {"vectors.drift_max", LH_CONFIG_F64, "0.3", 0, 0,
+    {"vectors.drift_max", LH_CONFIG_F64, "0.3", 0, 1,
      "Share of unknown words in new texts from which a refresh learns a model anew.", NULL, false},
-    {"vectors.recall_gate", LH_CONFIG_F64, "0.95", 0, 0,
+    {"vectors.recall_gate", LH_CONFIG_F64, "0.95", 0, 1,
      "Recall that a trial must reach to be called the best.", NULL, false},
     {"vectors.autotune_promote", LH_CONFIG_BOOL, "false", 0, 0,
      "Whether autotune promotes the best parameters that it finds, unless the request says.", NULL,
