@@ -180,6 +180,16 @@ class Items(VectorCase):
         self.refused(self.lake.post(f"{INDEXES}/limits/items", {"items": [big]}), 413, "vectors.text_too_big")
         wide = {"id": "a", "vector": [1], "metadata": {str(i): 1 for i in range(65)}}
         self.refused(self.lake.post(f"{INDEXES}/limits/items", {"items": [wide]}), 413, "vectors.metadata_too_big")
+        self.refused(self.lake.post(f"{INDEXES}/limits/items/delete", {"ids": [str(i) for i in range(10001)]}), 413, "vectors.too_many_items")
+        for field in ("exclude_ids", "ids"):
+            self.refused(self.lake.post(f"{INDEXES}/limits/search", {"vector": [1], field: ["a"] * 10001}), 400, "vectors.query")
+
+    def test_more_ids_than_a_rule_of_facts_may_allow_are_refused(self):
+        self.create("many", dimension=1, metric="l2")
+        self.lake.ingest("a_million", b"id\n" + b"\n".join(b"%d" % i for i in range(1000001)) + b"\n", format="csv")
+        rule = {"dataset": "a_million", "id_column": "id"}
+        self.refused(self.lake.post(f"{INDEXES}/many/search", {"vector": [1], "sql_filter": rule}), 413, "vectors.sql_filter_too_big")
+        self.assertEqual(self.ids("many", vector=[1], sql_filter={**rule, "where": "id < 10"}), [])
 
     def test_a_search_that_makes_no_sense_is_refused(self):
         self.create("sense")
@@ -348,6 +358,7 @@ class Filtered(VectorCase):
         rng = random.Random(3)
         centres = [[rng.gauss(0, 1) for _ in range(self.DIM)] for _ in range(20)]
         self.create("sel", dimension=self.DIM, metric="cosine")
+        all_items = []
         shares = {"half": 2, "fifth": 5, "tenth": 10, "p4": 25, "p1": 100, "p01": 1000, "p001": 10000}
         for start in range(0, self.COUNT, 2000):
             items = []
@@ -356,21 +367,39 @@ class Filtered(VectorCase):
                 items.append({"id": str(i), "vector": [x + rng.gauss(0, 0.5) for x in c],
                               "metadata": {**{k: i % n == 0 for k, n in shares.items()}, "centre": i % 20, "n": i}})
             self.assertEqual(self.lake.post(f"{INDEXES}/sel/items", {"items": items}).status, 200)
-        filters = {k: ({k: True}, self.COUNT // n) for k, n in shares.items()}
-        filters["two words"] = ({"fifth": True, "half": True}, self.COUNT // 10)
-        filters["correlated"] = ({"centre": 3}, self.COUNT // 20)
-        filters["range"] = ({"n": {"gte": 100, "lt": 1100}}, 1000)
-        for name, (condition, matching) in filters.items():
+            all_items += items
+        filters = {k: ({k: True}, lambda i, n=n: i % n == 0) for k, n in shares.items()}
+        filters["two words"] = ({"fifth": True, "half": True}, lambda i: i % 10 == 0)
+        filters["correlated"] = ({"centre": 3}, lambda i: i % 20 == 3)
+        filters["range"] = ({"n": {"gte": 100, "lt": 1100}}, lambda i: 100 <= i < 1100)
+        queries = [[x + rng.gauss(0, 0.5) for x in c] for c in centres]
+        ranked = [sorted((distance("cosine", q, item["vector"]), i) for i, item in enumerate(all_items)) for q in queries]
+        for name, (condition, match) in {**filters, "none": ({}, lambda i: True)}.items():
             found = wanted = 0
-            for q in range(20):
-                query = [x + rng.gauss(0, 0.5) for x in centres[q]]
+            for query, order in zip(queries, ranked):
+                truth = [str(i) for _, i in order if match(i)][:10]
                 body = {"vector": query, "k": 10, "filter": condition}
                 got = self.lake.post(f"{INDEXES}/sel/search", body).json["results"]
-                truth = self.lake.post(f"{INDEXES}/sel/search", {**body, "exact": True}).json["results"]
-                self.assertEqual(len(got), min(10, matching), name)
+                self.assertEqual(len(got), len(truth), name)
                 wanted += len(truth)
-                found += len({r["id"] for r in got} & {r["id"] for r in truth})
+                found += len({r["id"] for r in got} & set(truth))
+                exact = self.lake.post(f"{INDEXES}/sel/search", {**body, "exact": True}).json
+                self.assertEqual(([r["id"] for r in exact["results"]], exact["plan"], exact["exact"]), (truth, "exact", True), name)
             self.assertGreaterEqual(found / wanted, 0.99, name)
+        self.recall_that_is_asked_for(queries, ranked)
+
+    def recall_that_is_asked_for(self, queries, ranked):
+        looked_at = []
+        for least in (0.5, 0.9, 0.99, 0.999):
+            found = candidates = 0
+            for query, order in zip(queries, ranked):
+                got = self.lake.post(f"{INDEXES}/sel/search", {"vector": query, "k": 10, "min_recall": least}).json
+                found += len({r["id"] for r in got["results"]} & {str(i) for _, i in order[:10]})
+                candidates += got["candidates"]
+            self.assertGreaterEqual(found / 10 / len(queries), least)
+            looked_at.append(candidates)
+        self.assertLess(looked_at[0], looked_at[-1], looked_at)
+        self.assertEqual(looked_at, sorted(looked_at))
 
 
 class Killed(unittest.TestCase):

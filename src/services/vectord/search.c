@@ -224,6 +224,41 @@ ef_default(size_t k, const struct lh_ann_filter *filter)
     return 2 * k > least ? 2 * k : least;
 }
 
+/* The width below which a wanted recall is not believed, whatever the graph says that it serves:
+ * it measures that with its own items, which are found more easily than fresh questions. Measured
+ * with such on sets of 10,000 to 40,000 (docs/decisions/vector-log.md); each further hit asks for
+ * one more candidate, a filter for twice as many. */
+static size_t
+ef_least(double min_recall, size_t k, bool is_filtered)
+{
+    static const struct {
+        double recall;
+        size_t ef;
+    } steps[] = {{0.8, 16}, {0.9, 28}, {0.95, 40}, {0.99, 80}, {0.999, 160}, {1, 320}};
+    size_t i = 0, ef;
+
+    while (i + 1 < sizeof(steps) / sizeof(steps[0]) && steps[i].recall < min_recall)
+        i++;
+    ef = steps[i].ef + (k > VECTOR_K_DEFAULT ? k - VECTOR_K_DEFAULT : 0);
+    return is_filtered ? 2 * ef : ef;
+}
+
+static lh_status
+vectors_ask(struct search *s, struct lh_ann_query *query, struct lh_error *err)
+{
+    const struct vector_generation *g = s->g;
+    size_t least;
+
+    LH_TRY(lh_ann_search(g->ann, s->vector, g->spec.dimension, query, s->hits, &s->report, err));
+    if (query->ef > 0 || s->report.plan == LH_ANN_PLAN_EXACT)
+        return LH_OK;
+    least = ef_least(s->min_recall, query->k, query->filter != NULL);
+    if (s->report.ef >= least)
+        return LH_OK;
+    query->ef = least;
+    return lh_ann_search(g->ann, s->vector, g->spec.dimension, query, s->hits, &s->report, err);
+}
+
 static lh_status
 graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct lh_error *err)
 {
@@ -240,10 +275,7 @@ graph_ask(struct search *s, size_t k, const struct lh_ann_filter *filter, struct
         query.ef = ef_default(k, filter);
     s->hits = lh_arena_array(&s->call->arena, k, sizeof(*s->hits));
     s->records = lh_arena_array(&s->call->arena, k, sizeof(*s->records));
-    if (s->is_words)
-        return words_ask(s, k, filter, err);
-    return lh_ann_search(s->g->ann, s->vector, s->g->spec.dimension, &query, s->hits, &s->report,
-                         err);
+    return s->is_words ? words_ask(s, k, filter, err) : vectors_ask(s, &query, err);
 }
 
 /* Keeps the hits that the epoch sees and that are not excluded, at most k. */
