@@ -44,7 +44,7 @@ static const struct lh_config_key query_keys[] = {
 
 static const struct lh_config_key other_keys[] = {
     {.name = "hosts", .kind = LH_CONFIG_LIST, .def = "a, \"b\"", .doc = "Hosts."},
-    {.name = "sampling", .kind = LH_CONFIG_F64, .def = "0.25", .doc = "Share."},
+    {.name = "sampling", .kind = LH_CONFIG_F64, .def = "0.25", .min = 0, .max = 2, .doc = "Share."},
     {.name = "mesh.is_open", .kind = LH_CONFIG_BOOL, .def = "true", .doc = "Open."},
     {.name = "mesh.token", .kind = LH_CONFIG_STR, .def = "", .doc = "Token.", .is_secret = true},
     {.name = "mesh.count", .kind = LH_CONFIG_I64, .doc = "Any number."},
@@ -216,6 +216,12 @@ a_value_out_of_range_is_refused_with_the_range(void **state)
                    "lake.toml:1:17: query.threads is 65, but must be from 1 to 64");
     assert_refused("query.memory_limit = \"1KiB\"", "config.range",
                    "lake.toml:1:22: query.memory_limit is 1KiB, but must be from 1MiB to 1TiB");
+    assert_refused("sampling = 2.5", "config.range",
+                   "lake.toml:1:12: sampling is 2.5, but must be from 0 to 2");
+    assert_refused("sampling = -0.01", "config.range",
+                   "lake.toml:1:12: sampling is -0.01, but must be from 0 to 2");
+    assert_refused("sampling = 95", "config.range",
+                   "lake.toml:1:12: sampling is 95, but must be from 0 to 2");
     assert_refused("query.timeout = \"2h\"", "config.range",
                    "lake.toml:1:17: query.timeout is 2h, but must be from 1ms to 1h");
 }

@@ -148,21 +148,32 @@ static bool
 is_bounded(const struct lh_config_key *key)
 {
     bool is_number = key->kind == LH_CONFIG_I64 || key->kind == LH_CONFIG_SIZE ||
-                     key->kind == LH_CONFIG_DURATION;
+                     key->kind == LH_CONFIG_DURATION || key->kind == LH_CONFIG_F64;
 
     return is_number && (key->min != 0 || key->max != 0);
+}
+
+static bool
+is_within(const struct lh_config_key *key, const struct config_value *v)
+{
+    if (key->kind == LH_CONFIG_F64)
+        return v->f64 >= (double)key->min && v->f64 <= (double)key->max;
+    return v->i64 >= key->min && v->i64 <= key->max;
 }
 
 lh_status
 config_value_check(const struct lh_config_key *key, const char *where, const struct config_value *v,
                    struct lh_error *err)
 {
-    if (!is_bounded(key) || (v->i64 >= key->min && v->i64 <= key->max))
+    if (!is_bounded(key) || is_within(key, v))
         return LH_OK;
     LH_AUTO_BUF(found, 64);
     LH_AUTO_BUF(min, 64);
     LH_AUTO_BUF(max, 64);
-    config_number_print(key->kind, v->i64, &found);
+    if (key->kind == LH_CONFIG_F64)
+        lh_json_f64_text(&found, v->f64);
+    else
+        config_number_print(key->kind, v->i64, &found);
     config_number_print(key->kind, key->min, &min);
     config_number_print(key->kind, key->max, &max);
     return lh_fail(err, LH_INVALID, "config.range", "%s: %s is %s, but must be from %s to %s",
