@@ -259,7 +259,8 @@ class Extractive(AnswerCase):
             self.assertEqual((c["id"], c["dataset"], c.get("page")), wanted)
 
     def test_what_the_lake_does_not_say_is_not_answered(self):
-        for question in ("Who won the election in Bolivia?", "What is the boiling point of tungsten?"):
+        for question in ("Who won the election in Bolivia?", "What is the boiling point of tungsten?",
+                         "Who won the early election in Bolivia?", "At which harbour did Napoleon land on his return from Elba?"):
             answer = self.ask(question)
             self.assertEqual((answer["found"], answer["answer"], answer["citations"]), (False, "", []), question)
 

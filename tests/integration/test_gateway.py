@@ -31,8 +31,8 @@ class Door(unittest.TestCase):
         self.assertEqual(self.lake.get("/healthz").json["status"], "ok")
         self.assertEqual(self.lake.get("/readyz").status, 200)
         status = self.lake.get("/v1/status").json
-        for member in ("version", "services", "datasets", "memory"):
-            self.assertIn(member, status)
+        for member in ("version", "uptime_s", "services", "datasets", "indexes", "buckets", "jobs", "models", "memory"):
+            self.assertIsNotNone(status[member], member)
         self.lake.get("/healthz")
         metrics = self.lake.get("/metrics").text
         self.assertRegex(metrics, r'lakehouse_http_requests_total\{[^}]*route="/healthz"[^}]*\} [1-9]')

@@ -120,6 +120,25 @@ class Providers(unittest.TestCase):
             for _ in range(3):
                 lake.post("/v1/embeddings", {"input": ["a", "b"], "model": "embed-ollama"}, headers=READER)
             self.assertEqual(len(self.providers["ollama"].requests), 1)
+            cache = lake.get("/v1/status", headers=READER).json["models"]["cache"]
+            self.assertEqual((cache["entries"], cache["misses"], cache["hits"], cache["evictions"]), (2, 2, 4, 0))
+            self.assertGreater(cache["bytes_max"], cache["bytes"])
+            self.assertGreaterEqual(cache["bytes"], 2 * 4 * len(vector("a")))
+
+    def test_the_cache_forgets_the_oldest_and_counts_it(self):
+        size = 4 * len(vector("a"))
+        with self.lake(f"bridge.cache = {10 * size + 2000}\n") as lake:
+            texts = [f"t{i}" for i in range(200)]
+            lake.post("/v1/embeddings", {"input": texts, "model": "embed-ollama"}, headers=READER)
+            cache = lake.get("/v1/status", headers=READER).json["models"]["cache"]
+            self.assertGreater(cache["evictions"], 0)
+            self.assertEqual((cache["misses"], cache["entries"] + cache["evictions"]), (200, 200))
+            self.assertLessEqual(cache["bytes"], cache["bytes_max"])
+            asked = len(self.providers["ollama"].requests)
+            lake.post("/v1/embeddings", {"input": ["t199"], "model": "embed-ollama"}, headers=READER)
+            self.assertEqual(len(self.providers["ollama"].requests), asked)
+            lake.post("/v1/embeddings", {"input": ["t0"], "model": "embed-ollama"}, headers=READER)
+            self.assertEqual(len(self.providers["ollama"].requests), asked + 1)
 
     def test_answers_that_are_wrong_are_502_and_never_reach_the_caller(self):
         with self.lake("bridge.breaker_failures = 1000\n") as lake:
@@ -141,9 +160,12 @@ class Providers(unittest.TestCase):
             ask = lambda: lake.post("/v1/embeddings", {"input": "y", "model": "embed-ollama"}, headers=READER)
             self.assertEqual((ask().status, ask().json["code"]), (503, "bridge.circuit_open"))
             seen = len(far.requests)
+            states = lambda: {p["name"]: p["is_left_alone"] for p in lake.get("/v1/status", headers=READER).json["models"]["providers"]}
+            self.assertEqual(sorted(states().values()), [False, False, True])
             far.mode = ""
             wait_until(lambda: ask().status == 200, what="the breaker to close")
             self.assertGreater(len(far.requests), seen)
+            self.assertEqual(sorted(states().values()), [False, False, False])
             codes = wait_until(lambda: {e["code"] for e in lake.get("/v1/errors", headers=READER).json["errors"]} & {"bridge.provider", "bridge.circuit_open"})
             self.assertTrue(codes)
 

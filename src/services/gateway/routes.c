@@ -1,5 +1,6 @@
 #include "services/gateway/gateway.h"
 #include "services/gateway/openapi.h"
+#include "services/vectord/client.h"
 
 #define STATUS_MAX ((size_t)4 << 20)
 
@@ -26,6 +27,26 @@ datasets_print(struct gateway *g, struct lh_call *call, struct lh_json_writer *w
         lh_json_put_u64(w, json_array_size(names));
     else
         lh_json_put_null(w);
+}
+
+/* Null where vectord is not to be had. */
+static void
+vectors_print(struct gateway *g, struct lh_call *call, struct lh_json_writer *w)
+{
+    static const char *const members[] = {"indexes", "jobs", "models"};
+    LH_AUTO_JSON status = NULL;
+    LH_AUTO_ERROR(err);
+
+    (void)lh_vector_status(g->env.mesh, call, &status, &err);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        const json_t *value = json_object_get(status, members[i]);
+
+        lh_json_key(w, members[i]);
+        if (value)
+            lh_json_put_value(w, value);
+        else
+            lh_json_put_null(w);
+    }
 }
 
 static void
@@ -62,6 +83,7 @@ status_handle(void *gateway, struct lh_call *call, struct lh_request *req, struc
     lh_json_object_begin(&w);
     lh_host_status(g->env.host, &w);
     datasets_print(g, call, &w);
+    vectors_print(g, call, &w);
     buckets_print(g, call, &w);
     lh_json_object_end(&w);
     return lh_response_json(res, 200, &body, err);

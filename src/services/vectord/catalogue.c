@@ -6,7 +6,7 @@
 #include "services/vectord/cache_file.h"
 #include "services/vectord/registry.h"
 
-enum { DELETE_TRIES = 20 };
+enum { DELETE_TRIES = 20, COUNT_PAGE = 1000 };
 
 /* ---- describing ---- */
 
@@ -98,6 +98,28 @@ vector_index_list(struct vectord *v, struct lh_call *call, lh_str after, size_t 
     if (has_more && count > 0)
         lh_json_set_str(&w, "next_cursor", names[count - 1]);
     lh_json_object_end(&w);
+    return LH_OK;
+}
+
+lh_status
+vector_index_count(struct vectord *v, struct lh_call *call, size_t *out, struct lh_error *err)
+{
+    bool has_more = true;
+    lh_str after = LH_STR_NONE;
+    size_t total = 0;
+
+    while (has_more) {
+        lh_str *names = NULL;
+        size_t count = 0;
+
+        LH_TRY(vector_definition_names(v->bucket, call, after, COUNT_PAGE, &names, &count,
+                                       &has_more, err));
+        total += count;
+        has_more &= count > 0;
+        if (has_more)
+            after = names[count - 1];
+    }
+    *out = total;
     return LH_OK;
 }
 

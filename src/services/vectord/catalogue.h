@@ -13,6 +13,9 @@ lh_status vector_index_create(struct vectord *v, struct lh_call *call, const jso
                               struct lh_buf *answer, struct lh_error *err);
 lh_status vector_index_list(struct vectord *v, struct lh_call *call, lh_str after, size_t limit,
                             struct lh_buf *answer, struct lh_error *err);
+/* How many there are; opens none. */
+lh_status
+vector_index_count(struct vectord *v, struct lh_call *call, size_t *out, struct lh_error *err);
 lh_status vector_index_describe(struct vectord *v, struct lh_call *call, lh_str name,
                                 struct lh_buf *answer, struct lh_error *err);
 /* The definition goes first: from then on the index is not there. Then its objects. */

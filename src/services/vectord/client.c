@@ -69,6 +69,15 @@ lh_vector_index_create(struct lh_mesh *m, struct lh_call *call, const json_t *de
 }
 
 lh_status
+lh_vector_status(struct lh_mesh *m, struct lh_call *call, json_t **out, struct lh_error *err)
+{
+    struct lh_mesh_request request = {
+        .method = LH_GET, .path = "/internal/vectors/status", .is_idempotent = true};
+
+    return ask(m, call, &request, NULL, out, err);
+}
+
+lh_status
 lh_vector_search(struct lh_mesh *m, struct lh_call *call, lh_str index, const json_t *query,
                  json_t **out, struct lh_error *err)
 {

@@ -23,6 +23,11 @@ lh_status lh_vector_index(struct lh_mesh *m, struct lh_call *call, lh_str index,
 lh_status lh_vector_index_create(struct lh_mesh *m, struct lh_call *call, const json_t *definition,
                                  json_t **out, struct lh_error *err);
 
+/* How many indexes there are, and the state of vectord: "indexes", "jobs" (running), "models"
+ * (cache, providers), memory. */
+lh_status
+lh_vector_status(struct lh_mesh *m, struct lh_call *call, json_t **out, struct lh_error *err);
+
 /* ---- searching ---- */
 
 /* POST …/search: {"vector" or "text", "k", "filter", …}; hits ascending by distance. */

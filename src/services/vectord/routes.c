@@ -358,6 +358,25 @@ playbook_delete(void *self, struct lh_call *call, struct lh_request *req, struct
     return lh_response_empty(res, 204, err);
 }
 
+/* ---- for other services ---- */
+
+static lh_status
+status_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
+           struct lh_error *err)
+{
+    LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
+    struct lh_json_writer w = lh_json_writer_over(&answer);
+    size_t count = 0;
+
+    (void)req;
+    LH_TRY(vector_index_count(self, call, &count, err));
+    lh_json_object_begin(&w);
+    lh_json_set_u64(&w, "indexes", count);
+    vectord_status_print(self, &w);
+    lh_json_object_end(&w);
+    return lh_response_json(res, 200, &answer, err);
+}
+
 #define INDEX "/v1/vectors/indexes/{name}"
 
 const struct lh_route vectord_routes[] = {
@@ -394,5 +413,6 @@ const struct lh_route vectord_routes[] = {
     {LH_DELETE, "/v1/jobs/{id}", job_cancel, LH_ROUTE_WRITES, 0},
     {LH_POST, "/internal/vectors/indexes/{name}/words", words_search, LH_ROUTE_INTERNAL,
      SEARCH_BODY_MAX},
+    {LH_GET, "/internal/vectors/status", status_get, LH_ROUTE_INTERNAL, 0},
     {0},
 };

@@ -159,10 +159,9 @@ vectord_ready(void *self, struct lh_call *call, struct lh_ready_check *checks, s
     return 1;
 }
 
-static void
-vectord_status(void *self, struct lh_json_writer *w)
+void
+vectord_status_print(struct vectord *v, struct lh_json_writer *w)
 {
-    struct vectord *v = self;
     struct vector_registry_stats s = vector_registry_stats_get(v);
 
     lh_json_set_u64(w, "open_indexes", s.indexes);
@@ -173,6 +172,12 @@ vectord_status(void *self, struct lh_json_writer *w)
     lh_json_set_u64(w, "memory_max", v->budget.max_bytes);
     lh_json_key(w, "models");
     lh_bridge_status(v->bridge, w);
+}
+
+static void
+vectord_status(void *self, struct lh_json_writer *w)
+{
+    vectord_status_print(self, w);
 }
 
 const struct lh_service lh_vectord = {

@@ -42,6 +42,9 @@ extern const struct lh_route vectord_routes[];
 lh_status vectord_event(const struct vectord *v, struct lh_call *call, const char *index,
                         const char *action, lh_str old_json, lh_str new_json, struct lh_error *err);
 
+/* Members of the object that is open: what is in memory, jobs under way, models and their cache. */
+void vectord_status_print(struct vectord *v, struct lh_json_writer *w);
+
 /* Closes what has not been asked for longest until `more` bytes fit or nothing is left to close;
  * never `except`. */
 void vectord_room_make(struct vectord *v, size_t more, const struct vector_generation *except);
