@@ -158,6 +158,8 @@ class Builds(BuildCase):
         got = self.lake.post(f"{INDEXES}/swapped/search", {"text": "ward", "k": 100}).json
         self.assertEqual((got["generation"], {r["metadata"]["trade"] for r in got["results"]}), (2, {"cook"}))
         self.assertEqual(self.lake.post(f"{INDEXES}/swapped/promote", {"generation": 3}).json["generation"], 3)
+        got = self.lake.post(f"{INDEXES}/swapped/search", {"text": "ward", "k": 100}).json
+        self.assertEqual((got["generation"], {r["metadata"]["trade"] for r in got["results"]}), (3, {"nurse"}))
         for body, status, code in (({"generation": 9}, 404, "vectors.unknown_generation"), ({}, 400, "request.field_missing"),
                                    ({"generation": 0}, 400, "vectors.generation")):
             answer = self.lake.post(f"{INDEXES}/swapped/promote", body)
@@ -206,6 +208,8 @@ class Builds(BuildCase):
             for generation in (2, 3):
                 answer = self.lake.post(f"{INDEXES}/hot/promote", {"generation": generation})
                 self.assertEqual((answer.status, answer.json.get("generation")), (200, generation), answer)
+                if i % 20 == 0:  # whoever asks after the promotion gets what was promoted
+                    self.assertEqual(self.lake.post(f"{INDEXES}/hot/search", {"text": "ward", "k": 1}).json["generation"], generation)
         stop.set()
         for t in readers:
             t.join()
