@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 import random
+import shutil
 import threading
 import unittest
 
@@ -366,6 +368,91 @@ class KilledPromotion(unittest.TestCase):
 
     def test_after_it_the_new_one_does(self):
         self.promotion("vectors.after_promote=kill", (2, 60))
+
+
+class KilledSwap(unittest.TestCase):
+    """kill -9 while a generation is promoted or rolled back by a request."""
+
+    def swap(self, fault, request, generation):
+        with Lake() as lake:
+            lake.ingest("notes", notes(60), format="csv")
+            lake.post(INDEXES, {"name": "s", "dimension": 512, "metric": "cosine", "model": "hash-512"})
+            for trade in ("cook", "nurse"):
+                lake.run_job(lake.post(f"{INDEXES}/s/build", {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"], "where": f"trade = '{trade}'"}))
+            lake.restart(faults=fault)
+            victim = lake.processes["lakehouse" if lake.kind == "one" else "vectord"]
+            try:
+                answer = lake.post(f"{INDEXES}/s/{request[0]}", request[1])
+                self.assertIn(answer.status, (502, 503), answer)
+            except OSError:
+                pass
+            wait_until(lambda: not victim.is_running(), what="the kill")
+            lake.kill()
+            lake.start(faults="none=error")
+            for number in (generation, 5 - generation, generation):
+                got = lake.post(f"{INDEXES}/s/search", {"text": "kitchen ward", "k": 60}).json
+                self.assertEqual((got["generation"], len(got["results"])), (number, 10))
+                self.assertEqual({r["metadata"]["trade"] for r in got["results"]}, {{2: "cook", 3: "nurse"}[number]})
+                self.assertEqual(lake.post(f"{INDEXES}/s/promote", {"generation": 5 - number}).status, 200)
+
+    def test_before_a_promotion_is_stored_the_old_generation_answers(self):
+        self.swap("vectors.before_swap=kill", ("promote", {"generation": 2}), 3)
+
+    def test_after_it_is_stored_the_new_one_does(self):
+        self.swap("vectors.after_swap=kill", ("promote", {"generation": 2}), 2)
+
+    def test_a_rollback_is_kept_too(self):
+        self.swap("vectors.after_swap=kill", ("rollback", {}), 2)
+
+
+class Canceled(unittest.TestCase):
+    def test_a_build_that_is_cancelled_leaves_what_answered_before(self):
+        with Lake(faults="vectors.build_amid=delay:200") as lake:
+            lake.ingest("notes", notes(20000), format="csv")
+            lake.post(INDEXES, {"name": "c", "dimension": 512, "metric": "cosine", "model": "hash-512"})
+            lake.post(f"{INDEXES}/c/items", {"items": [{"id": "safe", "text": "kitchen oven"}]})
+            answer = lake.post(f"{INDEXES}/c/build", {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]})
+            path = "/v1/jobs/" + answer.json["job_id"]
+            wait_until(lambda: lake.get(path).json["progress"] > 0, what="the first rows")
+            self.assertEqual(lake.get("/v1/status").json["jobs"], 1)
+            self.assertEqual(lake.request("DELETE", path).status, 204)
+            job = lake.run_job(answer, "canceled")
+            self.assertLess(job["progress"], 1)
+            self.assertEqual(lake.request("DELETE", path).status, 409)
+            got = lake.post(f"{INDEXES}/c/search", {"text": "kitchen oven"}).json
+            self.assertEqual((got["generation"], [r["id"] for r in got["results"]]), (1, ["safe"]))
+            self.assertEqual(len(lake.get(f"{INDEXES}/c/generations").json["generations"]), 1)
+
+
+class WithoutCaches(BuildCase):
+    def test_deleting_every_cache_changes_no_answer_beyond_the_recall_of_a_graph(self):
+        self.lake.ingest("notes", notes(6000), format="csv")
+        for name, model, dimension in (("hashed", "hash-512", 512), ("learned", "lsa-256", 256)):
+            self.create(name, model, dimension)
+            self.build(name)
+        questions = ["steel torch number 77", "hospital patients care", "kitchen recipes for meals", "brush and ladder 4242"]
+
+        def answers():
+            exact, walked, ranked = [], [], []
+            for name in ("hashed", "learned"):
+                for q in questions:
+                    exact.append(self.ids(name, text=q, k=50, exact=True))
+                    walked.append(self.ids(name, text=q, k=50))
+                    ranked.append([(h["id"], h["legs"].get("text")) for h in self.lake.post("/v1/search", {"question": q, "index": name, "k": 20, "weights": {"vector": 0, "text": 1}}).json["results"]])
+            return exact, walked, ranked
+        before = answers()
+        plan = self.lake.post(f"{INDEXES}/hashed/search", {"text": questions[0], "k": 50}).json["plan"]
+        self.assertEqual(plan, "graph")
+        self.lake.stop()
+        folder = os.path.join(self.lake.data, "cache")
+        self.assertTrue(os.listdir(os.path.join(folder, "vectors")))
+        shutil.rmtree(folder)
+        self.lake.start()
+        after = answers()
+        self.assertEqual((after[0], after[2]), (before[0], before[2]))
+        same = sum(len(set(a) & set(b)) for a, b in zip(before[1], after[1]))
+        self.assertGreaterEqual(same / (50 * len(before[1])), 0.99)
+        self.assertTrue(all(len(a) == 50 for a in after[1]))
 
 
 class Killed(unittest.TestCase):

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "services/jobs.h"
 #include "services/vectord/cache_file.h"
 #include "services/vectord/items.h"
@@ -78,6 +79,7 @@ swap_finish(struct vectord *v, struct lh_call *call, struct vector_definition *d
     const char *name = lh_arena_cstr(&call->arena, lh_str_of(d->name));
 
     LH_TRY(vector_registry_adopt(v, call, d, err));
+    LH_FAULT("vectors.after_swap", err);
     lh_metric_add(v->metrics.swaps, 1);
     lh_json_object_begin(&was);
     lh_json_set_u64(&was, "generation", s->from);
@@ -89,15 +91,24 @@ swap_finish(struct vectord *v, struct lh_call *call, struct vector_definition *d
     return vectord_event(v, call, name, action, lh_buf_str(&old), lh_buf_str(answer), err);
 }
 
+static lh_status
+swap_run(struct vectord *v, struct lh_call *call, lh_str name, struct swap *s, const char *action,
+         struct lh_buf *answer, struct lh_error *err)
+{
+    struct vector_definition *d = NULL;
+
+    LH_FAULT("vectors.before_swap", err);
+    LH_TRY(vector_definition_change(v->bucket, call, name, swap_do, s, &d, err));
+    return swap_finish(v, call, d, s, action, answer, err);
+}
+
 lh_status
 vector_promote(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
                struct lh_buf *answer, struct lh_error *err)
 {
     struct swap s = {.number = number};
-    struct vector_definition *d = NULL;
 
-    LH_TRY(vector_definition_change(v->bucket, call, name, swap_do, &s, &d, err));
-    return swap_finish(v, call, d, &s, "generation.promoted", answer, err);
+    return swap_run(v, call, name, &s, "generation.promoted", answer, err);
 }
 
 lh_status
@@ -105,10 +116,8 @@ vector_rollback(struct vectord *v, struct lh_call *call, lh_str name, struct lh_
                 struct lh_error *err)
 {
     struct swap s = {0};
-    struct vector_definition *d = NULL;
 
-    LH_TRY(vector_definition_change(v->bucket, call, name, swap_do, &s, &d, err));
-    return swap_finish(v, call, d, &s, "generation.rolled_back", answer, err);
+    return swap_run(v, call, name, &s, "generation.rolled_back", answer, err);
 }
 
 /* ---- merging indexes ---- */
