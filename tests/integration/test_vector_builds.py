@@ -280,6 +280,9 @@ class Trials(BuildCase):
         for r in rows:
             self.assertTrue(0 < r["recall"] <= 1 and 0 < r["p50_us"] <= r["p95_us"] <= r["p99_us"] and r["build_ms"] > 0 and r["memory_bytes"] > 0, r)
         self.assertEqual(self.lake.value(f"SELECT count(*) FROM index_trials WHERE job_id = '{job['id']}' AND items = 3000"), 3)
+        first = self.lake.get(f"{INDEXES}/tried/trials?limit=2").json
+        then = self.lake.get(f"{INDEXES}/tried/trials?limit=2&cursor={first['next_cursor']}").json
+        self.assertEqual((first["trials"] + then["trials"], "next_cursor" in then), (rows, False))
         best = self.lake.get(f"{INDEXES}/tried/trials/best").json
         top = max(r["recall"] for r in rows)
         self.assertEqual(best["trial_id"], min((r for r in rows if r["recall"] == top), key=lambda r: r["p50_us"])["trial_id"])

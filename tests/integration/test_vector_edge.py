@@ -105,5 +105,72 @@ class EveryRoute(unittest.TestCase):
             self.assertEqual(answer.headers["x-trace-id"], trace, (method, path))
 
 
+class Mutations(unittest.TestCase):
+    """Every request that changes something: once for a key, and told to the journal."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lake = Lake(config=TOKENS)
+        cls.lake.__enter__()
+        cls.lake.ingest("notes", b"id,body\na,steel torch\nb,kitchen oven\nc,hospital ward\n", format="csv", headers=WRITER)
+        for name in ("edge", "other"):
+            cls.lake.post(INDEXES, {"name": name, "metric": "cosine", "dimension": 512, "model": "hash-512"}, headers=WRITER)
+        answer = cls.lake.post(f"{INDEXES}/other/items", {"items": [{"id": i, "text": f"night shift {i}"} for i in "xyz"]}, headers=WRITER)
+        assert answer.status == 200, answer
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lake.__exit__(None, None, None)
+
+    def send(self, method, path, body=None, status=200, **headers):
+        answer = self.lake.request(method, path, body, headers={**WRITER, **headers})
+        self.assertEqual(answer.status, status, (path, answer))
+        return answer
+
+    def job(self, answer):
+        def ended():
+            job = self.lake.get("/v1/jobs/" + answer.json["job_id"], headers=READER).json
+            return job if job["state"] not in ("queued", "running") else None
+        job = wait_until(ended, what="the job")
+        self.assertEqual(job["state"], "succeeded", job)
+
+    def actions(self, entity):
+        events = self.lake.get(f"/v1/journal?entity={entity}&limit=1000", headers=READER).json["events"]
+        self.assertEqual({e["actor"] for e in events}, {"writer"})
+        self.assertTrue(all(len(e["trace_id"]) == 32 for e in events))
+        return [e["action"] for e in reversed(events)]
+
+    def test_every_change_is_in_the_journal_with_its_actor(self):
+        edge = f"{INDEXES}/edge"
+        self.send("POST", f"{edge}/items", {"items": [{"id": "i1", "text": "early shift"}, {"id": "i2", "text": "late shift"}, {"id": "i3", "text": "x"}]})
+        self.send("POST", f"{edge}/items/delete", {"ids": ["i1"]})
+        self.send("DELETE", f"{edge}/items/i2", status=204)
+        self.send("POST", f"{edge}/merge", {"source": "other"})
+        self.job(self.send("POST", f"{edge}/build", {"dataset": "notes", "id_column": "id", "text_columns": ["body"]}, 202))
+        self.job(self.send("POST", f"{edge}/refresh", {}, 202))
+        self.job(self.send("POST", f"{edge}/trials", {"grid": [{"m": 8}], "queries": 2, "k": 1}, 202))
+        self.job(self.send("POST", f"{edge}/autotune", {"queries": 2, "k": 1, "promote": False}, 202))
+        self.send("POST", f"{edge}/promote", {"generation": 1})
+        self.send("POST", f"{edge}/rollback", {})
+        self.send("DELETE", edge, status=204)
+        self.assertEqual(self.actions("edge"), [
+            "index.created", "items.upserted", "items.deleted", "items.deleted", "index.merged",
+            "index.build_started", "generation.promoted", "index.refresh_started", "index.trials_started", "index.trials_started",
+            "generation.promoted", "generation.rolled_back", "index.deleted"])
+
+    def test_a_repeated_key_changes_nothing_again_and_with_another_body_is_refused(self):
+        record = {"question": "who works nights", "index": "other", "answers": ["x"]}
+        new = {"name": "keyed", "metric": "l2", "dimension": 1}
+        item = {"items": [{"id": "a", "vector": [1]}]}
+        for path, body, status, other in (("/v1/playbooks", record, 201, {**record, "answers": ["y"]}), (INDEXES, new, 201, {**new, "dimension": 2}),
+                                          (f"{INDEXES}/keyed/items", item, 200, {"items": []}), (f"{INDEXES}/keyed/items/delete", {"ids": ["a"]}, 200, {"ids": ["b"]})):
+            key = {"Idempotency-Key": "k" + path}
+            first, second = (self.send("POST", path, body, status, **key) for _ in range(2))
+            self.assertEqual(first.json, second.json, path)
+            self.send("POST", path, other, 422, **key)
+        self.assertEqual(self.lake.get(f"{INDEXES}/playbooks", headers=READER).json["length"], 1)
+        self.assertEqual(self.actions("keyed"), ["index.created", "items.upserted", "items.deleted"])
+
+
 if __name__ == "__main__":
     unittest.main()

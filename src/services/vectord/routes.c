@@ -229,14 +229,14 @@ static lh_status
 trials_list(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
             struct lh_error *err)
 {
-    static const char *const names[] = {"limit", NULL};
+    static const char *const names[] = {"limit", "cursor", NULL};
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     int64_t limit = LIMIT_DEFAULT;
 
     LH_TRY(lh_request_query_only(req, names, err));
     LH_TRY(lh_request_query_i64(req, "limit", 1, LIMIT_MAX, &limit, err));
-    LH_TRY(
-        vector_trials_list(self, call, lh_request_param(req, "name"), (size_t)limit, &answer, err));
+    LH_TRY(vector_trials_list(self, call, lh_request_param(req, "name"),
+                              lh_request_query(req, "cursor"), (size_t)limit, &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
 

@@ -370,30 +370,48 @@ row_put(struct lh_json_writer *w, const json_t *columns, const json_t *row)
     lh_json_object_end(w);
 }
 
+/* As many as are wanted, and where to go on when one more came. */
+static void
+page_print(const json_t *rows, size_t limit, struct lh_json_writer *w)
+{
+    const json_t *columns = json_object_get(rows, "columns"), *row, *last = NULL;
+    size_t i;
+
+    lh_json_key(w, "trials");
+    lh_json_array_begin(w);
+    json_array_foreach (json_object_get(rows, "rows"), i, row) {
+        if (i == limit)
+            break;
+        row_put(w, columns, row);
+        last = json_array_get(row, 0);
+    }
+    lh_json_array_end(w);
+    if (last && json_array_size(json_object_get(rows, "rows")) > limit)
+        lh_json_set_cstr(w, "next_cursor", json_string_value(last));
+}
+
 lh_status
-vector_trials_list(struct vectord *v, struct lh_call *call, lh_str name, size_t limit,
-                   struct lh_buf *answer, struct lh_error *err)
+vector_trials_list(struct vectord *v, struct lh_call *call, lh_str name, lh_str cursor,
+                   size_t limit, struct lh_buf *answer, struct lh_error *err)
 {
     LH_AUTO(vector_definition) *d = NULL;
     LH_AUTO_JSON params = NULL;
     LH_AUTO_JSON rows = NULL;
     struct lh_json_writer w = lh_json_writer_over(answer);
-    const json_t *row;
-    size_t i;
 
     LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
-    params = json_pack("[s]", d->name);
+    /* Ids grow with time: the newest first, and after the cursor the older ones. */
+    params = json_pack("[s, s%]", d->name, cursor.len > 0 ? cursor.ptr : "~",
+                       cursor.len > 0 ? cursor.len : 1);
+    if (!params)
+        return lh_fail(err, LH_INVALID, "request.cursor", "the cursor is not one of this list");
     LH_TRY(rows_query(v, call,
                       "SELECT " COLUMNS " FROM " VECTOR_TRIALS_DATASET
-                      " WHERE index_name = ? ORDER BY trial_id DESC",
-                      params, limit, &rows, err));
+                      " WHERE index_name = ? AND trial_id < ? ORDER BY trial_id DESC",
+                      params, limit + 1, &rows, err));
     lh_json_object_begin(&w);
     lh_json_set_cstr(&w, "dataset", VECTOR_TRIALS_DATASET);
-    lh_json_key(&w, "trials");
-    lh_json_array_begin(&w);
-    json_array_foreach (json_object_get(rows, "rows"), i, row)
-        row_put(&w, json_object_get(rows, "columns"), row);
-    lh_json_array_end(&w);
+    page_print(rows, limit, &w);
     lh_json_object_end(&w);
     return LH_OK;
 }

@@ -25,8 +25,8 @@ lh_status vector_trials_start(struct vectord *v, struct lh_call *call, lh_str na
 lh_status vector_autotune_start(struct vectord *v, struct lh_call *call, lh_str name,
                                 const json_t *body, struct lh_buf *answer, struct lh_error *err);
 /* Newest first. */
-lh_status vector_trials_list(struct vectord *v, struct lh_call *call, lh_str name, size_t limit,
-                             struct lh_buf *answer, struct lh_error *err);
+lh_status vector_trials_list(struct vectord *v, struct lh_call *call, lh_str name, lh_str cursor,
+                             size_t limit, struct lh_buf *answer, struct lh_error *err);
 /* NOT_FOUND "vectors.no_trial". */
 lh_status vector_trials_best(struct vectord *v, struct lh_call *call, lh_str name,
                              struct lh_buf *answer, struct lh_error *err);
