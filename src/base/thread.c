@@ -1,10 +1,14 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/abort.h"
 #include "base/alloc.h"
@@ -58,6 +62,65 @@ lh_thread_join(pthread_t thread)
 
     if (rc != 0)
         lh_abort("pthread_join failed with %d", rc);
+}
+
+/* Version 0 of sched_setattr(2)'s; its name and the kernel's header clash with some C libraries. */
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* Measured on two processors with HZ=250, a thread that wakes again and again beside two that never
+ * rest, p99 of its waiting: 4.0 ms with nothing set, 0.14 ms with a nice of 10. Under vectord with
+ * searches, a long slice took away what was left of the waits for a tick (since Linux 6.12 whoever
+ * has a shorter one may cut it short); SCHED_IDLE was no better, and would starve. */
+enum { GIVE_WAY_NICE = 10, GIVE_WAY_SLICE_NS = 100000000 };
+
+void
+lh_thread_give_way(void)
+{
+    /* On Linux priority and slice are the thread's own, and 0 is the thread that asks. A thread may
+     * always lower itself; one that stands lower already stays there. */
+    struct scheduling wanted = {
+        .size = sizeof(wanted),
+        .policy = SCHED_OTHER,
+        .nice = getpriority(PRIO_PROCESS, 0),
+        .runtime_ns = GIVE_WAY_SLICE_NS,
+    };
+
+    if (wanted.nice < GIVE_WAY_NICE)
+        wanted.nice = GIVE_WAY_NICE;
+    (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
+struct aside {
+    void (*run)(void *arg);
+    void *arg;
+};
+
+static void *
+aside_main(void *arg)
+{
+    const struct aside *a = arg;
+
+    lh_thread_give_way();
+    a->run(a->arg);
+    return NULL;
+}
+
+void
+lh_thread_run_aside(const char *name, void (*run)(void *arg), void *arg)
+{
+    struct aside a = {run, arg};
+    pthread_t thread;
+
+    if (lh_thread_start(&thread, name, aside_main, &a, NULL) == LH_OK)
+        lh_thread_join(thread);
+    else
+        run(arg);
 }
 
 void

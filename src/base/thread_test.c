@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/thread.h"
 #include "base/time.h"
@@ -38,6 +39,44 @@ a_thread_has_its_name_and_no_signals(void **state)
     assert_true(seen.signals_blocked);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     assert_int_equal(sigismember(&mask, SIGTERM), 0);
+}
+
+struct standing {
+    pthread_t thread;
+    int own, of_children;
+};
+
+static void *
+child_look(void *arg)
+{
+    *(int *)arg = getpriority(PRIO_PROCESS, 0);
+    return NULL;
+}
+
+static void
+standing_look(void *arg)
+{
+    struct standing *s = arg;
+    pthread_t child;
+
+    s->thread = pthread_self();
+    s->own = getpriority(PRIO_PROCESS, 0);
+    if (lh_thread_start(&child, "child", child_look, &s->of_children, NULL) == LH_OK)
+        lh_thread_join(child);
+}
+
+static void
+work_aside_gives_way_and_its_caller_does_not(void **state)
+{
+    int before = getpriority(PRIO_PROCESS, 0);
+    struct standing s = {.own = before, .of_children = before};
+
+    (void)state;
+    lh_thread_run_aside("aside", standing_look, &s);
+    assert_false(pthread_equal(s.thread, pthread_self()));
+    assert_true(s.own >= 10);
+    assert_int_equal(s.of_children, s.own);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
 }
 
 static void
@@ -117,6 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_has_its_name_and_no_signals),
+        cmocka_unit_test(work_aside_gives_way_and_its_caller_does_not),
         cmocka_unit_test(locks_are_held_until_the_scope_ends),
         cmocka_unit_test(a_wait_ends_by_signal_or_by_deadline),
     };

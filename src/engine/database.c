@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "engine/lake_fs.h"
 #include "engine/table_cells.h"
 #include "engine/vectors_register.h"
@@ -123,6 +124,32 @@ database_furnish(const struct lh_engine *e, duckdb_connection c, struct lh_error
     return statements_run(c, settings_query, err);
 }
 
+struct opening {
+    duckdb_config settings;
+    duckdb_database *db;
+    char *text;
+    duckdb_state state;
+};
+
+static void
+opening_run(void *arg)
+{
+    struct opening *o = arg;
+
+    o->state = duckdb_open_ext(NULL, o->db, o->settings, &o->text);
+}
+
+/* DuckDB's threads are born here and get the priority of whoever opens it. Those of the work engine
+ * give way to queries and searches. */
+static void
+opening_run_as(enum lh_engine_kind kind, struct opening *o)
+{
+    if (kind == LH_ENGINE_WORK)
+        lh_thread_run_aside("engine-open", opening_run, o);
+    else
+        opening_run(o);
+}
+
 static lh_status
 database_start(const struct lh_engine *e, unsigned generation, duckdb_database *db,
                struct lh_error *err)
@@ -130,15 +157,14 @@ database_start(const struct lh_engine *e, unsigned generation, duckdb_database *
     LH_AUTO_CHARS spill_dir =
         lh_asprintf("%s/duckdb-%s-%u", lh_store_spool_dir(e->store),
                     e->kind == LH_ENGINE_QUERY ? "query" : "work", generation);
-    duckdb_config settings = settings_new(e, e->config, spill_dir);
-    char *text = NULL;
-    duckdb_state state = duckdb_open_ext(NULL, db, settings, &text);
+    struct opening o = {.settings = settings_new(e, e->config, spill_dir), .db = db};
 
-    duckdb_destroy_config(&settings);
-    if (state == DuckDBSuccess)
+    opening_run_as(e->kind, &o);
+    duckdb_destroy_config(&o.settings);
+    if (o.state == DuckDBSuccess)
         return LH_OK;
-    lh_fail(err, LH_IO, "engine.open", "%s", text ? text : "DuckDB does not open");
-    duckdb_free(text);
+    lh_fail(err, LH_IO, "engine.open", "%s", o.text ? o.text : "DuckDB does not open");
+    duckdb_free(o.text);
     return LH_IO;
 }
 

@@ -349,6 +349,66 @@ class Items(VectorCase):
         self.assertEqual(self.lake.get(f"{INDEXES}/busy").json["length"], 200)
 
 
+class SearchesFirst(unittest.TestCase):
+    """What a search never waits for: batches on their way, and processors that work on them."""
+
+    DIM = 256
+
+    def lake(self, **kw):
+        lake = Lake(**kw)
+        self.addCleanup(lake.__exit__, None, None, None)
+        lake.__enter__()
+        self.assertEqual(lake.post(INDEXES, {"name": "s", "dimension": self.DIM, "metric": "l2"}).status, 201)
+        return lake
+
+    def add(self, lake, name, count):
+        rng = random.Random(name)
+        items = [{"id": f"{name}{i}", "vector": [round(rng.gauss(0, 1), 6) for _ in range(self.DIM)]} for i in range(count)]
+        self.assertEqual(lake.post(f"{INDEXES}/s/items", {"items": items}).status, 200)
+
+    def test_searches_are_answered_while_a_batch_is_held_back(self):
+        lake = self.lake(faults="vectors.before_put=delay:3000@2")
+        self.add(lake, "first", 10)
+        writer = threading.Thread(target=self.add, args=(lake, "held", 10))
+        writer.start()
+        answered = 0
+        while writer.is_alive():
+            answer = lake.post(f"{INDEXES}/s/search", {"vector": [0.5] * self.DIM, "k": 100})
+            self.assertEqual(answer.status, 200)
+            answered += writer.is_alive() and len(answer.json["results"]) == 10
+        writer.join()
+        self.assertGreater(answered, 10)
+        self.assertEqual(lake.get(f"{INDEXES}/s").json["length"], 20)
+
+    def test_what_adding_items_costs_gives_way_to_searches(self):
+        lake = self.lake()
+        pid = lake.processes["lakehouse" if lake.kind == "one" else "vectord"].popen.pid
+        self.add(lake, "warm", 500)
+        before = all_ticks(pid), urgent_ticks(pid)
+        for name in ("a", "b", "c", "d", "e"):
+            self.add(lake, name, 1000)
+        spent, urgent = all_ticks(pid) - before[0], urgent_ticks(pid) - before[1]
+        self.assertGreater(spent, 20)
+        self.assertLess(urgent, 0.4 * spent)
+
+
+def stat_fields(path):
+    with open(path) as f:
+        return f.read().rsplit(")", 1)[1].split()
+
+
+def all_ticks(pid):
+    """Of processor time that a process has used, threads that have ended included."""
+    fields = stat_fields(f"/proc/{pid}/stat")
+    return int(fields[11]) + int(fields[12])
+
+
+def urgent_ticks(pid):
+    """Of its threads that do not give way; they live as long as it does."""
+    fields = [stat_fields(f"/proc/{pid}/task/{t}/stat") for t in os.listdir(f"/proc/{pid}/task")]
+    return sum(int(f[11]) + int(f[12]) for f in fields if int(f[16]) < 10)
+
+
 class Filtered(VectorCase):
     """Filters of every selectivity find what an exact search finds."""
 

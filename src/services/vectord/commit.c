@@ -236,9 +236,16 @@ batch_commit(struct vector_generation *g, struct lh_call *call, struct vector_ch
     }
 }
 
+struct commission {
+    struct vector_generation *g;
+    struct vector_change *changes;
+};
+
 static void
-changes_commit(struct vector_generation *g, struct vector_change *changes)
+changes_commit(void *arg)
 {
+    const struct commission *c = arg;
+    struct vector_generation *g = c->g;
     LH_AUTO_ERROR(err);
     struct lh_call call;
 
@@ -246,11 +253,11 @@ changes_commit(struct vector_generation *g, struct vector_change *changes)
     lh_call_init(&call);
     call.deadline_ms = lh_time_mono_ms() + g->v->commit_timeout_ms;
     pthread_mutex_lock(&g->write_lock);
-    (void)batch_commit(g, &call, changes, &err);
-    for (struct vector_change *c = changes; c; c = c->next) {
-        c->batch = atomic_load(&g->applied);
-        if (c->error.status == LH_OK && err.status != LH_OK)
-            lh_error_copy(&c->error, &err);
+    (void)batch_commit(g, &call, c->changes, &err);
+    for (struct vector_change *change = c->changes; change; change = change->next) {
+        change->batch = atomic_load(&g->applied);
+        if (change->error.status == LH_OK && err.status != LH_OK)
+            lh_error_copy(&change->error, &err);
     }
     pthread_mutex_unlock(&g->write_lock);
     lh_call_fini(&call);
@@ -288,7 +295,7 @@ lead(struct vector_generation *g)
 
     q->has_leader = true;
     pthread_mutex_unlock(&q->lock);
-    changes_commit(g, taken);
+    lh_thread_run_aside("vector-write", changes_commit, &(struct commission){g, taken});
     pthread_mutex_lock(&q->lock);
     for (struct vector_change *next; taken; taken = next) {
         next = taken->next;

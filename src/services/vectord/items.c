@@ -2,10 +2,11 @@
 
 #include <math.h>
 
+#include "base/thread.h"
 #include "services/vectord/embed.h"
 #include "services/vectord/lift.h"
 
-enum { COMMIT_TRIES = 20 };
+enum { COMMIT_TRIES = 20, ASIDE_BYTES = 64 << 10 };
 
 /* ---- reading the request ---- */
 
@@ -237,16 +238,49 @@ upserted_event(struct upsert *u, const struct vector_change *change, struct lh_b
 }
 
 static lh_status
-upsert_once(struct upsert *u, lh_str body, struct lh_buf *answer, struct lh_error *err)
+request_read(struct upsert *u, lh_str body, struct lh_error *err)
 {
-    struct vector_change change = {0};
-
     LH_TRY(vector_lift(body, 3, &u->lifted, err));
     LH_TRY(lh_json_parse(lh_buf_str(&u->lifted.json), &u->body, err));
     if (!json_is_object(u->body))
         return lh_fail(err, LH_INVALID, "request.json", "the body is a JSON object");
     LH_TRY(items_read(u, err));
-    LH_TRY(texts_embed(u, err));
+    return texts_embed(u, err);
+}
+
+struct reading {
+    struct upsert *u;
+    lh_str body;
+    struct lh_error *err;
+    lh_status status;
+};
+
+static void
+reading_run(void *arg)
+{
+    struct reading *r = arg;
+
+    r->status = request_read(r->u, r->body, r->err);
+}
+
+/* Numbers of a few hundred vectors take milliseconds to read, which searches do not wait for. */
+static lh_status
+request_read_aside(struct upsert *u, lh_str body, struct lh_error *err)
+{
+    struct reading r = {u, body, err, LH_OK};
+
+    if (body.len < ASIDE_BYTES)
+        return request_read(u, body, err);
+    lh_thread_run_aside("vector-read", reading_run, &r);
+    return r.status;
+}
+
+static lh_status
+upsert_once(struct upsert *u, lh_str body, struct lh_buf *answer, struct lh_error *err)
+{
+    struct vector_change change = {0};
+
+    LH_TRY(request_read_aside(u, body, err));
     change.rows = u->rows;
     change.count = u->count;
     LH_TRY(vector_rows_commit(u->g->v, u->call, u->g, &change, err));

@@ -71,26 +71,47 @@ deletions_follow(struct vectord *v, struct lh_call *call, struct vector_generati
         lh_log_error(LH_LOG_WARN, "vectord", "an index could not follow deletions", &err);
 }
 
+static void
+merge(struct lh_call *call, struct vector_generation *g)
+{
+    LH_AUTO_ERROR(err);
+
+    if (vector_merge(g, call, &err) != LH_OK && lh_call_check(call, NULL) == LH_OK)
+        lh_log_error(LH_LOG_WARN, "vectord", "batches could not be merged", &err);
+}
+
 struct pass {
     struct vectord *v;
     struct lh_call *call;
+    struct vector_generation *g; /* the one that is looked at */
+    bool is_current;
 };
 
+static void
+batches_keep(void *arg)
+{
+    struct pass *p = arg;
+
+    follow(p->v, p->call, p->g);
+    save_when_due(p->g, SAVE_CHANGES_MIN);
+    if (p->is_current)
+        merge(p->call, p->g);
+}
+
+/* Graphs and Parquet give way to searches. Deletions do not: searches wait for them, and they are
+ * looked for with statements, whose engine must not be opened by a thread that gives way. */
 static void
 generation_keep(void *ctx, struct vector_generation *g, bool is_current)
 {
     struct pass *p = ctx;
-    LH_AUTO_ERROR(err);
 
     if (lh_call_check(p->call, NULL) != LH_OK)
         return;
-    follow(p->v, p->call, g);
     if (is_current)
         deletions_follow(p->v, p->call, g);
-    save_when_due(g, SAVE_CHANGES_MIN);
-    if (is_current && vector_merge(g, p->call, &err) != LH_OK &&
-        lh_call_check(p->call, NULL) == LH_OK)
-        lh_log_error(LH_LOG_WARN, "vectord", "batches could not be merged", &err);
+    p->g = g;
+    p->is_current = is_current;
+    lh_thread_run_aside("vector-keep", batches_keep, p);
 }
 
 static void
@@ -110,7 +131,7 @@ static void
 round_run(void *self, struct lh_call *call)
 {
     struct vector_keeper *k = self;
-    struct pass p = {k->v, call};
+    struct pass p = {.v = k->v, .call = call};
 
     vector_registry_refresh(k->v, call);
     vector_registry_each(k->v, generation_keep, &p);
