@@ -148,7 +148,7 @@ def main():
     if options.only == "threads":
         run_unit(build, tally, options.match, threads_only=True)
         run_scripts(os.path.join(tests, "integration"), tally, options.match, ["one"],
-                    names=["test_concurrency.py", "test_s3_door.py", "test_vectors.py", "test_answers.py",
+                    names=["test_concurrency.py", "test_s3_door.py", "test_vectors.py", "test_vector_builds.py", "test_answers.py",
                            "test_models.py", "test_rescue.py"])
     for name in tally.failures:
         print(f"FAILED {name}")
