@@ -149,6 +149,14 @@ class Builds(BuildCase):
         self.build("books", dataset="books", text_columns=["body"], chunk={"size": 5000, "overlap": 0})
         self.assertGreater(self.lake.get(f"{INDEXES}/books").json["length"], 100)
 
+    def test_texts_so_long_that_a_page_of_them_is_too_big_for_one_answer_are_read_in_shorter_pages(self):
+        rows = "".join(f"n{i},{'steel' if i % 2 else 'oven'} number {i} {'.' * 850000}\n" for i in range(90))
+        self.lake.ingest("long_rows", f"note_id,body\n{rows}".encode(), format="csv")
+        self.create("long_rows")
+        job = self.build("long_rows", dataset="long_rows", text_columns=["body"])
+        self.assertEqual((job["result"]["rows"], job["result"]["items"]), (90, 90))
+        self.assertEqual({int(i[1:]) % 2 for i in self.ids("long_rows", text="steel", k=40)}, {1})
+
     def test_generations_are_promoted_and_rolled_back(self):
         self.create("swapped")
         self.build("swapped", where="trade = 'cook'")

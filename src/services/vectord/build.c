@@ -11,7 +11,7 @@
 #include "services/vectord/generations.h"
 #include "services/vectord/model.h"
 
-enum { FIT_TEXTS_MAX = 200000, COMMIT_ROWS = 4000 };
+enum { FIT_TEXTS_MAX = 200000, FIT_SHARE = 4, COMMIT_ROWS = 4000 };
 
 /* What a job has to do; lives until the job ends. */
 struct build {
@@ -227,17 +227,17 @@ static lh_status
 pages_write(struct working *w, double from, struct lh_error *err)
 {
     const struct build *b = w->b;
-    struct vector_page page = {.source_rows = VECTOR_PAGE_ROWS};
+    struct vector_page page = {0};
     uint64_t erased, now;
 
     LH_TRY(vector_source_erased(b->v, w->call, &b->source, &erased, err));
-    while (page.source_rows == VECTOR_PAGE_ROWS) {
+    while (!page.is_last) {
         LH_TRY(page_take(w, &page, err));
         progress_tell(w, from, 0.98);
         LH_TRY(vector_source_erased(b->v, w->call, &b->source, &now, err));
         if (now != erased) {
             pages_restart(w);
-            page.source_rows = VECTOR_PAGE_ROWS;
+            page.is_last = false;
             erased = now;
         }
     }
@@ -249,8 +249,15 @@ pages_write(struct working *w, double from, struct lh_error *err)
 struct fitting {
     struct lh_arena arena;
     lh_str *texts;
-    size_t count, capacity;
+    size_t count, capacity, bytes;
 };
+
+/* Texts to learn from are no part of an index, but of the memory that indexes may have. */
+static bool
+fitting_has_room(const struct working *w, const struct fitting *f)
+{
+    return f->count < FIT_TEXTS_MAX && f->bytes < w->b->v->budget.max_bytes / FIT_SHARE;
+}
 
 static void
 texts_add(struct fitting *f, const struct vector_page *page)
@@ -260,6 +267,7 @@ texts_add(struct fitting *f, const struct vector_page *page)
             f->capacity = f->capacity ? 2 * f->capacity : 4096;
             f->texts = lh_realloc_array(f->texts, f->capacity, sizeof(*f->texts));
         }
+        f->bytes += page->rows[i].text.len;
         f->texts[f->count++] = lh_arena_str(&f->arena, page->rows[i].text);
     }
 }
@@ -267,10 +275,9 @@ texts_add(struct fitting *f, const struct vector_page *page)
 static lh_status
 texts_gather(struct working *w, struct fitting *f, struct lh_error *err)
 {
-    struct vector_page page = {.source_rows = VECTOR_PAGE_ROWS};
+    struct vector_page page = {0};
 
-    for (uint64_t offset = 0; page.source_rows == VECTOR_PAGE_ROWS && f->count < FIT_TEXTS_MAX;
-         offset += VECTOR_PAGE_ROWS) {
+    for (uint64_t offset = 0; !page.is_last && fitting_has_room(w, f); offset += page.source_rows) {
         LH_AUTO_ARENA(arena);
 
         LH_TRY(page_read(w, offset, &arena, &page, err));

@@ -4,7 +4,12 @@
 #include "services/queryd/client.h"
 #include "text/chunk.h"
 
-enum { CHUNK_SIZE_MIN = 20, CHUNK_SIZE_MAX = 100000, METADATA_BYTES_MAX = 64 << 10 };
+enum {
+    CHUNK_SIZE_MIN = 20,
+    CHUNK_SIZE_MAX = 100000,
+    METADATA_BYTES_MAX = 64 << 10,
+    PAGE_BYTES_SMALL = 8 << 20
+};
 
 /* ---- definition ---- */
 
@@ -391,26 +396,61 @@ page_statement(const struct vector_source *s, uint64_t offset, struct lh_buf *sq
         vector_sql_name_print(sql, s->metadata_columns[i]);
     }
     from_print(s, sql);
-    lh_buf_printf(sql, " LIMIT %d OFFSET %llu", VECTOR_PAGE_ROWS, (unsigned long long)offset);
+    lh_buf_printf(sql, " LIMIT %llu OFFSET %llu", (unsigned long long)s->page_rows,
+                  (unsigned long long)offset);
+}
+
+/* Rows as they come; of rows that are too long for one answer, half as many, and so on. */
+static lh_status
+page_ask(struct vectord *v, struct lh_call *call, struct vector_source *s, uint64_t offset,
+         json_t **out, struct lh_error *err)
+{
+    for (;;) {
+        LH_AUTO_BUF(sql, (size_t)1 << 20);
+        LH_AUTO_ERROR(why);
+        lh_status status;
+
+        page_statement(s, offset, &sql);
+        status = ask(v, call, &sql, s->page_rows, out, &why);
+        if (status != LH_TOO_BIG || s->page_rows == 1) {
+            lh_error_copy(err, &why);
+            return status;
+        }
+        s->page_rows /= 2;
+    }
+}
+
+/* Where texts have become short again, longer pages are fewer statements. */
+static void
+page_rows_adapt(struct vector_source *s, const struct vector_page *page)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < page->count; i++)
+        bytes += page->rows[i].text.len;
+    if (bytes < PAGE_BYTES_SMALL)
+        s->page_rows = 2 * s->page_rows < VECTOR_PAGE_ROWS ? 2 * s->page_rows : VECTOR_PAGE_ROWS;
 }
 
 lh_status
-vector_source_page(struct vectord *v, struct lh_call *call, const struct vector_source *s,
+vector_source_page(struct vectord *v, struct lh_call *call, struct vector_source *s,
                    uint64_t offset, struct lh_arena *arena, struct vector_page *out,
                    struct lh_error *err)
 {
     struct paging p = {.s = s, .arena = arena, .page = out};
-    LH_AUTO_BUF(sql, (size_t)1 << 20);
     LH_AUTO_JSON answer = NULL;
     const json_t *row;
     size_t i;
 
     *out = (struct vector_page){0};
-    page_statement(s, offset, &sql);
-    LH_TRY(ask(v, call, &sql, VECTOR_PAGE_ROWS, &answer, err));
+    if (s->page_rows == 0)
+        s->page_rows = VECTOR_PAGE_ROWS;
+    LH_TRY(page_ask(v, call, s, offset, &answer, err));
     json_array_foreach (json_object_get(answer, "rows"), i, row)
         source_row_add(&p, row);
     out->source_rows = json_array_size(json_object_get(answer, "rows"));
+    out->is_last = out->source_rows < s->page_rows;
+    page_rows_adapt(s, out);
     return LH_OK;
 }
 

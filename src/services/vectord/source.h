@@ -23,6 +23,7 @@ struct vector_source {
     size_t text_count, metadata_count;
     bool is_chunked, has_metadata_columns;
     int64_t chunk_size, chunk_overlap;
+    uint64_t page_rows; /* of the next page; 0: as many as may be */
 };
 
 /* As an identifier of SQL: in quotes, those of its own doubled. */
@@ -43,8 +44,9 @@ lh_status vector_source_count(struct vectord *v, struct lh_call *call,
 struct vector_page {
     struct vector_row *rows;
     size_t count;
-    size_t source_rows; /* 0: the end */
-    size_t skipped;     /* rows without an id or a text */
+    size_t source_rows;
+    bool is_last;
+    size_t skipped; /* rows without an id or a text */
 };
 /* Which tombstones hide rows now (lh_snapshot.erased); 0 for a dataset that is hidden or unknown.
  * When that changes between two pages, rows have moved up and the offset is no longer good. */
@@ -60,7 +62,8 @@ vector_source_is_of(lh_str mark, lh_str metadata)
     return metadata.ptr && lh_str_starts(metadata, mark);
 }
 
-lh_status vector_source_page(struct vectord *v, struct lh_call *call, const struct vector_source *s,
+/* Rows from `offset` on: fewer of them where texts are so long that an answer would be too big. */
+lh_status vector_source_page(struct vectord *v, struct lh_call *call, struct vector_source *s,
                              uint64_t offset, struct lh_arena *arena, struct vector_page *out,
                              struct lh_error *err);
 

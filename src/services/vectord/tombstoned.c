@@ -46,7 +46,7 @@ page_keep(struct following *f, uint64_t *offset, bool *is_end, struct lh_error *
         row_keep(f, &page.rows[i]);
     pthread_rwlock_unlock(&f->g->shared.lock);
     *offset += page.source_rows;
-    *is_end = page.source_rows < VECTOR_PAGE_ROWS;
+    *is_end = page.is_last;
     return LH_OK;
 }
 
