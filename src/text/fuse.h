@@ -23,7 +23,7 @@
 #define LH_FUSE_DEPTH 200
 #define LH_FUSE_RANK_CONSTANT 10.0
 #define LH_FUSE_WEIGHT_WORDS 1.0
-#define LH_FUSE_WEIGHT_VECTORS 3.0
+#define LH_FUSE_WEIGHT_VECTORS 4.0
 #define LH_FUSE_WEIGHT_HASH 0.5
 
 struct lh_fuse_leg {

@@ -2,7 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include "base/alloc.h"
 #include "base/testing.h"
+#include "text/dice.h"
 #include "text/sparse.h"
 #include "text/svd.h"
 
@@ -242,6 +244,125 @@ the_decomposition_of_a_known_matrix_is_found(void **state)
         assert_true(fabsf(vectors[i] - expected[i]) < 1e-4F);
 }
 
+/* A matrix with about `each` entries in a row, and the same rows again from the middle on when it
+ * `repeats`. */
+static struct text_sparse
+random_matrix(size_t rows, size_t columns, size_t each, bool repeats)
+{
+    struct text_sparse m = {
+        .rows = rows,
+        .columns = columns,
+        .starts = lh_alloc_array(rows + 1, sizeof(*m.starts)),
+        .column = lh_alloc_array(rows * each, sizeof(*m.column)),
+        .value = lh_alloc_array(rows * each, sizeof(*m.value)),
+    };
+
+    for (size_t row = 0; row < rows; row++) {
+        uint64_t state = repeats ? row % (rows / 2) : row;
+
+        for (size_t i = 0; i < each; i++) {
+            m.column[row * each + i] = (uint32_t)(text_dice(&state) % columns);
+            m.value[row * each + i] = (float)(text_dice(&state) % 1000) / 1000.0F;
+        }
+        m.starts[row + 1] = (row + 1) * each;
+    }
+    return m;
+}
+
+static void
+product_check(const struct text_sparse *m, size_t width, unsigned threads)
+{
+    float *dense = lh_alloc_array(m->columns * width, sizeof(*dense));
+    float *out = lh_alloc_array(m->rows * width, sizeof(*out));
+    uint64_t state = width;
+
+    for (size_t i = 0; i < m->columns * width; i++)
+        dense[i] = (float)(text_dice(&state) % 1000) / 1000.0F;
+    text_sparse_multiply(m, dense, width, threads, out);
+    for (size_t row = 0; row < m->rows; row++) {
+        for (size_t c = 0; c < width; c++) {
+            double sum = 0;
+
+            for (size_t i = m->starts[row]; i < m->starts[row + 1]; i++)
+                sum += (double)m->value[i] * (double)dense[m->column[i] * width + c];
+            assert_true(fabs(sum - (double)out[row * width + c]) < 1e-4);
+        }
+    }
+    free(out);
+    free(dense);
+}
+
+static void
+a_product_is_right_at_every_width(void **state)
+{
+    static const size_t widths[] = {1,
+                                    15,
+                                    TEXT_SPARSE_TILE - 1,
+                                    TEXT_SPARSE_TILE,
+                                    TEXT_SPARSE_TILE + 1,
+                                    2 * TEXT_SPARSE_TILE + 30};
+    struct text_sparse m = random_matrix(60, 40, 7, false);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+        product_check(&m, widths[i], 1);
+        product_check(&m, widths[i], 3);
+    }
+    text_sparse_fini(&m);
+}
+
+/* |m·v| is v's singular value, and vectors stand at right angles. */
+static void
+decomposition_check(const struct text_sparse *m, size_t rank, size_t true_rank)
+{
+    struct text_svd_options o = {.rank = rank, .seed = 3, .threads = 2};
+    float *vectors = lh_alloc_array(m->columns * rank, sizeof(*vectors));
+    float *images = lh_alloc_array(m->rows * rank, sizeof(*images));
+    float *values = lh_alloc_array(rank, sizeof(*values));
+    LH_AUTO_ERROR(err);
+
+    assert_ok(text_svd(m, &o, values, vectors, &err), err);
+    text_sparse_multiply(m, vectors, rank, 1, images);
+    for (size_t a = 0; a < rank; a++) {
+        double length = 0;
+
+        for (size_t row = 0; row < m->rows; row++)
+            length += (double)images[row * rank + a] * (double)images[row * rank + a];
+        assert_true(fabs(sqrt(length) - (double)values[a]) < 1e-3 * (double)values[0]);
+        assert_true(a < true_rank ? values[a] > 0 : values[a] < 1e-4F * values[0]);
+        for (size_t b = 0; b <= a; b++) {
+            double dot = 0;
+
+            for (size_t i = 0; i < m->columns; i++)
+                dot += (double)vectors[i * rank + a] * (double)vectors[i * rank + b];
+            assert_true(fabs(dot - (a == b && values[a] > 0 ? 1 : 0)) < 1e-3);
+        }
+    }
+    free(values);
+    free(images);
+    free(vectors);
+}
+
+static void
+vectors_are_orthonormal_and_scaled_by_their_values(void **state)
+{
+    struct text_sparse wide = random_matrix(300, 500, 12, false);
+
+    (void)state;
+    decomposition_check(&wide, 40, 40);
+    text_sparse_fini(&wide);
+}
+
+static void
+a_matrix_whose_rows_repeat_has_half_the_rank(void **state)
+{
+    struct text_sparse m = random_matrix(80, 300, 9, true);
+
+    (void)state;
+    decomposition_check(&m, 60, 40);
+    text_sparse_fini(&m);
+}
+
 int
 main(void)
 {
@@ -255,6 +376,9 @@ main(void)
         cmocka_unit_test(a_fit_can_be_stopped_and_needs_words),
         cmocka_unit_test(a_sample_is_learned_from_when_there_are_more_texts_than_wanted),
         cmocka_unit_test(the_decomposition_of_a_known_matrix_is_found),
+        cmocka_unit_test(a_product_is_right_at_every_width),
+        cmocka_unit_test(vectors_are_orthonormal_and_scaled_by_their_values),
+        cmocka_unit_test(a_matrix_whose_rows_repeat_has_half_the_rank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 #include "text/sparse.h"
 
-#include <cblas.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include "base/alloc.h"
@@ -55,15 +54,91 @@ struct part {
     bool is_started;
 };
 
-static void
-row_multiply(const struct part *p, size_t row)
-{
-    float *out = p->out + row * p->width;
+/* As many sums as stay in registers, for the sum of a tile of a row is stored once. */
+enum { LANE = 16, LANES = TEXT_SPARSE_TILE / LANE };
 
-    memset(out, 0, p->width * sizeof(*out));
-    for (size_t i = p->m->starts[row]; i < p->m->starts[row + 1]; i++)
-        cblas_saxpy((int)p->width, p->m->value[i], p->dense + p->m->column[i] * p->width, 1, out,
-                    1);
+typedef float lane __attribute__((vector_size(LANE * sizeof(float))));
+
+static inline __attribute__((always_inline)) void
+tile_row_multiply(const struct part *p, size_t row, size_t at)
+{
+    const struct text_sparse *m = p->m;
+    lane sums[LANES] = {{0}};
+
+    for (size_t i = m->starts[row]; i < m->starts[row + 1]; i++) {
+        const float *from = p->dense + m->column[i] * p->width + at;
+
+        for (size_t l = 0; l < LANES; l++) {
+            lane factor;
+
+            memcpy(&factor, from + l * LANE, sizeof(factor));
+            sums[l] += m->value[i] * factor;
+        }
+    }
+    memcpy(p->out + row * p->width + at, sums, sizeof(sums));
+}
+
+/* A tile of all rows at a time: what is read again and again is then a third of the block, or less.
+ */
+static inline __attribute__((always_inline)) void
+tiles_multiply(const struct part *p)
+{
+    for (size_t at = 0; at + TEXT_SPARSE_TILE <= p->width; at += TEXT_SPARSE_TILE) {
+        for (size_t row = p->from; row < p->to; row++)
+            tile_row_multiply(p, row, at);
+    }
+}
+
+static void
+tiles_multiply_plain(const struct part *p)
+{
+    tiles_multiply(p);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2,fma"))) static void
+tiles_multiply_avx2(const struct part *p)
+{
+    tiles_multiply(p);
+}
+
+__attribute__((target("avx512f"))) static void
+tiles_multiply_avx512(const struct part *p)
+{
+    tiles_multiply(p);
+}
+#endif
+
+static void
+tiles_multiply_as_can(const struct part *p)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f")) {
+        tiles_multiply_avx512(p);
+        return;
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        tiles_multiply_avx2(p);
+        return;
+    }
+#endif
+    tiles_multiply_plain(p);
+}
+
+/* What is no whole tile: all of a small matrix. */
+static void
+rest_multiply(const struct part *p, size_t row)
+{
+    size_t at = p->width - p->width % TEXT_SPARSE_TILE, count = p->width - at;
+    float *out = p->out + row * p->width + at;
+
+    memset(out, 0, count * sizeof(*out));
+    for (size_t i = p->m->starts[row]; i < p->m->starts[row + 1]; i++) {
+        const float *from = p->dense + p->m->column[i] * p->width + at;
+
+        for (size_t c = 0; c < count; c++)
+            out[c] += p->m->value[i] * from[c];
+    }
 }
 
 static void *
@@ -71,8 +146,9 @@ part_multiply(void *arg)
 {
     const struct part *p = arg;
 
-    for (size_t row = p->from; row < p->to; row++)
-        row_multiply(p, row);
+    tiles_multiply_as_can(p);
+    for (size_t row = p->from; p->width % TEXT_SPARSE_TILE && row < p->to; row++)
+        rest_multiply(p, row);
     return NULL;
 }
 

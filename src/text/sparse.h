@@ -12,6 +12,9 @@
 
 #include "base/str.h"
 
+/* Products are quickest for blocks of a multiple of so many columns. */
+#define TEXT_SPARSE_TILE 96
+
 struct text_sparse {
     size_t rows, columns;
     size_t *starts; /* of row i among the entries; rows + 1 of them */

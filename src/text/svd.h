@@ -2,7 +2,9 @@
  * svd: the largest singular values of a sparse matrix and their right singular vectors; for this
  * folder.
  *
- * Source   Halko, Martinsson and Tropp, arXiv 0909.4061, algorithms 4.4 and 5.1.
+ * Sources  Halko, Martinsson and Tropp, arXiv 0909.4061, algorithms 4.4 and 5.1; Stathopoulos and
+ *          Wu, A Block Orthogonalization Procedure with Constant Synchronization Requirements, 2002
+ *          (orthonormal columns by way of their products).
  */
 #ifndef LH_TEXT_SVD_H
 #define LH_TEXT_SVD_H

@@ -292,6 +292,31 @@ call_check(void *call, struct lh_error *err)
     return lh_call_check(call, err);
 }
 
+struct learning {
+    const lh_str *texts;
+    size_t count;
+    const struct lh_lsa_options *options;
+    struct lh_lsa **out;
+    struct lh_error *err;
+    lh_status status;
+};
+
+static void
+learning_run(void *arg)
+{
+    struct learning *l = arg;
+
+    l->status = lh_lsa_fit(l->texts, l->count, l->options, l->out, l->err);
+}
+
+/* It takes seconds of every processor that it is given, which searches want too. */
+static lh_status
+fit_aside(struct learning *l)
+{
+    lh_thread_run_aside("lsa", learning_run, l);
+    return l->status;
+}
+
 static lh_status
 model_fit(struct working *w, const struct vector_log *log, struct fitting *f, struct lh_error *err)
 {
@@ -307,7 +332,7 @@ model_fit(struct working *w, const struct vector_log *log, struct fitting *f, st
         return lh_fail(err, LH_INVALID, "vectors.source",
                        "there are no texts that a model could be learned from");
     lh_job_progress(w->job, 0.05, "learning a model from %zu texts", f->count);
-    LH_TRY(lh_lsa_fit(f->texts, f->count, &options, &model, err));
+    LH_TRY(fit_aside(&(struct learning){f->texts, f->count, &options, &model, err}));
     return vector_model_store(w->b->v, w->call, log, model, err);
 }
 
