@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
-from lake import Lake, program
+from lake import Lake, program, wait_until
 
 from test_vector_builds import notes
 
@@ -53,6 +54,9 @@ class Index(unittest.TestCase):
     def test_a_build_that_is_refused_leaves_no_index_behind(self):
         self.run_cli("build", "cli_none", "nowhere", "--id", "note_id", "--text", "body", code=4)
         self.run_cli("build", "cli_none", "notes", "--id", "nope", "--text", "body", code=1)
+        self.lake.ingest("heavy", b"id,body\na," + b"steel " * 200000 + b"\n", format="csv")
+        self.run_cli("build", "cli_none", "heavy", "--id", "id", "--text", "body", code=1)
+        self.assertIn("vectors.text_too_big", self.said)
         self.run_cli("build", "cli_none", "notes", "--id", "note_id", "--text", "body", "--where", "nope = 1", code=1)
         self.assertEqual(self.lake.get("/v1/vectors/indexes/cli_none").status, 404)
         self.run_cli("build", "cli_some", "notes", "--id", "note_id", "--text", "body")
@@ -75,6 +79,21 @@ class Index(unittest.TestCase):
             self.assertIn("--chunk is SIZE or SIZE:OVERLAP", self.said)
         self.run_cli("promote", "nowhere", "1", code=4)
         self.run_cli("promote", "nowhere", "one", code=1)
+
+
+class Interrupted(unittest.TestCase):
+    def test_ctrl_c_ends_the_build_and_not_only_the_looking_at_it(self):
+        with Lake(faults="vectors.build_amid=delay:300") as lake:
+            lake.ingest("notes", notes(20000), format="csv")
+            line = [program("lakehouse"), "index", "build", "cut_short", "notes", "--id", "note_id", "--text", "body", "--model", "hash-512", "--url", lake.url]
+            cli = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            wait_until(lambda: any(j["progress"] > 0 for j in lake.get("/v1/jobs").json["jobs"]), what="the build to begin")
+            cli.send_signal(signal.SIGINT)
+            out, err = cli.communicate(timeout=60)
+            self.assertEqual((cli.returncode, out), (130, b""), err)
+            self.assertIn(b"the job was cancelled", err)
+            wait_until(lambda: lake.get("/v1/jobs").json["jobs"][0]["state"] == "canceled", what="the job to end")
+            self.assertEqual(lake.get("/v1/vectors/indexes/cut_short").status, 404)
 
 
 if __name__ == "__main__":

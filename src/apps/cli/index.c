@@ -1,7 +1,6 @@
 /* `lakehouse index`: building vector indexes, looking at them, and swapping their generations. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apps/cli/lake.h"
@@ -70,26 +69,46 @@ is_over(const json_t *job)
     return strcmp(state, "queued") != 0 && strcmp(state, "running") != 0;
 }
 
-/* Until it has ended; then its result, or its failure. */
+static void
+line_clear(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+static lh_status
+job_follow(struct cli_lake *lake, const char *path, const char *index, json_t **out,
+           struct lh_error *err)
+{
+    for (;;) {
+        LH_TRY(cli_lake_json(lake, LH_GET, path, NULL, out, err));
+        line_draw(*out, index);
+        if (is_over(*out))
+            return LH_OK;
+        json_decref(*out);
+        *out = NULL;
+        LH_TRY(cli_lake_pause(lake, POLL_MS, err));
+    }
+}
+
+/* Until it has ended; then its result, or its failure. Ctrl-C ends the job, not only the looking.
+ */
 static lh_status
 job_wait(struct cli_lake *lake, const json_t *accepted, const char *index, json_t **out,
          struct lh_error *err)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     LH_AUTO_BUF(path, 4096);
+    LH_AUTO_JSON ignored = NULL;
+    lh_status status;
 
     lh_buf_printf(&path, "/v1/jobs/%s", text_at(accepted, "job_id"));
-    for (;;) {
-        LH_TRY(cli_lake_json(lake, LH_GET, lh_buf_cstr(&path), NULL, out, err));
-        line_draw(*out, index);
-        if (is_over(*out))
-            break;
-        json_decref(*out);
-        *out = NULL;
-        nanosleep(&pause, NULL);
+    status = job_follow(lake, lh_buf_cstr(&path), index, out, err);
+    line_clear();
+    if (status == LH_CANCELED) {
+        (void)cli_lake_json(lake, LH_DELETE, lh_buf_cstr(&path), NULL, &ignored, NULL);
+        return lh_fail(err, LH_CANCELED, "cli.interrupted", "interrupted: the job was cancelled");
     }
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
+    LH_TRY(status);
     if (strcmp(text_at(*out, "state"), "succeeded") == 0)
         return LH_OK;
     const json_t *error = json_object_get(*out, "error");
@@ -208,7 +227,7 @@ index_ensure(struct cli_lake *lake, const char *name, const struct index_options
     return status;
 }
 
-/* A build that is refused leaves no empty index behind that was made for it. */
+/* A build that is refused or fails leaves no empty index behind that was made for it. */
 static void
 index_unmake(struct cli_lake *lake, const char *name)
 {
@@ -230,26 +249,34 @@ left_out_print(const json_t *result)
 }
 
 static lh_status
-build(struct cli_lake *lake, const struct index_options *o, char **operands, struct lh_error *err)
+build_run(struct cli_lake *lake, const struct index_options *o, char **operands, json_t **job,
+          struct lh_error *err)
 {
     LH_AUTO_BUF(path, 4096);
     LH_AUTO_BUF(body, BODY_MAX);
     LH_AUTO_JSON accepted = NULL;
+
+    build_print(o, operands[1], &body);
+    LH_TRY(
+        cli_lake_json(lake, LH_POST, path_of(&path, operands[0], "/build"), &body, &accepted, err));
+    return job_wait(lake, accepted, operands[0], job, err);
+}
+
+static lh_status
+build(struct cli_lake *lake, const struct index_options *o, char **operands, struct lh_error *err)
+{
     LH_AUTO_JSON job = NULL;
     const json_t *result;
     bool is_made = false;
     lh_status status;
 
     LH_TRY(index_ensure(lake, operands[0], o, &is_made, err));
-    build_print(o, operands[1], &body);
-    status =
-        cli_lake_json(lake, LH_POST, path_of(&path, operands[0], "/build"), &body, &accepted, err);
+    status = build_run(lake, o, operands, &job, err);
     if (status != LH_OK) {
         if (is_made)
             index_unmake(lake, operands[0]);
         return status;
     }
-    LH_TRY(job_wait(lake, accepted, operands[0], &job, err));
     result = json_object_get(job, "result");
     printf("%s: generation %lld from %s version %lld, %lld items (%lld embedded, %lld kept)",
            operands[0], number_at(result, "generation"), operands[1], number_at(result, "version"),

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -17,6 +18,7 @@
 #define DEFAULT_URL "http://127.0.0.1:3100"
 #define DEFAULT_DATA "data"
 #define PROBE_MS 1000
+#define PAUSE_STEP_MS 20
 
 struct cli_lake {
     struct lh_client *client; /* far */
@@ -49,6 +51,25 @@ cli_lake_interruptible(struct cli_lake *lake)
     (void)lake;
     struct sigaction action = {.sa_handler = interrupt_handle};
     sigaction(SIGINT, &action, NULL);
+}
+
+lh_status
+cli_lake_pause(struct cli_lake *lake, int64_t ms, struct lh_error *err)
+{
+    const struct timespec step = {.tv_nsec = PAUSE_STEP_MS * 1000000L};
+    int64_t until_ms = lh_time_mono_ms() + ms;
+    struct lh_call call;
+    bool is_canceled;
+
+    (void)lake;
+    lh_call_init(&call);
+    atomic_store(&running_call, &call);
+    while (lh_time_mono_ms() < until_ms && !atomic_load(&call.is_canceled))
+        nanosleep(&step, NULL);
+    atomic_store(&running_call, NULL);
+    is_canceled = atomic_load(&call.is_canceled);
+    lh_call_fini(&call);
+    return is_canceled ? lh_fail(err, LH_CANCELED, "cli.interrupted", "interrupted") : LH_OK;
 }
 
 /* ---- finding it ---- */

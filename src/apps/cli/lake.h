@@ -56,5 +56,7 @@ lh_status cli_lake_json(struct cli_lake *lake, enum lh_method method, const char
 
 /* Ctrl-C while a request runs cancels it; cli_lake_send then fails with CANCELED. */
 void cli_lake_interruptible(struct cli_lake *lake);
+/* Waits between two requests of one that Ctrl-C is to end: CANCELED "cli.interrupted" then. */
+lh_status cli_lake_pause(struct cli_lake *lake, int64_t ms, struct lh_error *err);
 
 #endif
