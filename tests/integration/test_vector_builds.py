@@ -149,6 +149,30 @@ class Builds(BuildCase):
         self.build("books", dataset="books", text_columns=["body"], chunk={"size": 5000, "overlap": 0})
         self.assertGreater(self.lake.get(f"{INDEXES}/books").json["length"], 100)
 
+    def test_texts_that_have_drifted_are_learned_anew_in_a_new_generation(self):
+        old = notes(60, seed=7)
+        self.lake.ingest("drifting", old, format="csv")
+        self.create("drifting", model="lsa-256", dimension=256)
+        self.build("drifting", dataset="drifting", text_columns=["body"])
+        self.lake.post(f"{INDEXES}/drifting/items", {"items": [{"id": "by_hand", "text": "kitchen oven recipes", "metadata": {"who": "me"}}]})
+        few = old + b"n900,cook,9,cook,kitchen oven meals recipes menu\n"
+        self.lake.ingest("drifting", few, format="csv")
+        job = self.wait(self.lake.post(f"{INDEXES}/drifting/refresh", {}))
+        self.assertEqual((job["result"]["generation"], job["result"]["embedded"]), (2, 1))
+        new = "".join(f"m{i},sailor,5,sailor,harbour anchor sails mast rigging compass tide number {i}\n" for i in range(60))
+        self.lake.ingest("drifting", few + new.encode(), format="csv")
+        self.assertEqual(self.ids("drifting", text="anchor rigging"), [])
+        job = self.wait(self.lake.post(f"{INDEXES}/drifting/refresh", {}))
+        got = self.lake.get(f"{INDEXES}/drifting").json
+        self.assertEqual((job["result"]["generation"], got["generation"], got["stale"], got["length"]), (3, 3, False, 122))
+        hits = self.lake.post(f"{INDEXES}/drifting/search", {"text": "anchor rigging", "k": 20}).json["results"]
+        self.assertEqual({h["metadata"]["trade"] for h in hits}, {"sailor"})
+        item = self.lake.get(f"{INDEXES}/drifting/items/by_hand").json
+        self.assertEqual((item["text"], item["metadata"]), ("kitchen oven recipes", {"who": "me"}))
+        self.assertIn("by_hand", self.ids("drifting", text="kitchen oven recipes", k=30))
+        self.assertEqual(self.lake.post(f"{INDEXES}/drifting/rollback", {}).json["generation"], 2)
+        self.assertEqual(self.ids("drifting", text="anchor rigging"), [])
+
     def test_texts_so_long_that_a_page_of_them_is_too_big_for_one_answer_are_read_in_shorter_pages(self):
         rows = "".join(f"n{i},{'steel' if i % 2 else 'oven'} number {i} {'.' * 850000}\n" for i in range(90))
         self.lake.ingest("long_rows", f"note_id,body\n{rows}".encode(), format="csv")
@@ -433,6 +457,37 @@ class Canceled(unittest.TestCase):
             got = lake.post(f"{INDEXES}/c/search", {"text": "kitchen oven"}).json
             self.assertEqual((got["generation"], [r["id"] for r in got["results"]]), (1, ["safe"]))
             self.assertEqual(len(lake.get(f"{INDEXES}/c/generations").json["generations"]), 1)
+
+
+class LearnedAnewMeanwhile(unittest.TestCase):
+    def test_what_is_put_in_by_hand_while_a_model_is_learned_anew_is_there_afterwards(self):
+        with Lake(faults="vectors.before_promote=delay:400;vectors.after_promote=delay:200") as lake:
+            lake.ingest("d", notes(60), format="csv")
+            lake.post(INDEXES, {"name": "d", "dimension": 256, "metric": "cosine", "model": "lsa-256"})
+            body = {"dataset": "d", "id_column": "note_id", "text_columns": ["body"]}
+            lake.run_job(lake.post(f"{INDEXES}/d/build", body))
+            new = "".join(f"m{i},sailor,5,sailor,harbour anchor sails mast rigging compass tide number {i}\n" for i in range(60))
+            lake.ingest("d", notes(60) + new.encode(), format="csv")
+            sure, stop = [], threading.Event()
+
+            def write():
+                for i in range(100000):
+                    if stop.is_set():
+                        return
+                    answer = lake.post(f"{INDEXES}/d/items", {"items": [{"id": f"h{i}", "text": f"kitchen oven recipes {i}"}]})
+                    if answer.status != 200:
+                        sure.append(answer)
+                        return
+                    sure.append(f"h{i}")
+            writer = threading.Thread(target=write)
+            writer.start()
+            job = lake.run_job(lake.post(f"{INDEXES}/d/refresh", {}))
+            stop.set()
+            writer.join()
+            self.assertEqual((job["result"]["generation"], lake.get(f"{INDEXES}/d").json["generation"]), (3, 3))
+            self.assertGreater(len(sure), 20)
+            found = {r["id"] for r in lake.post(f"{INDEXES}/d/search", {"text": "kitchen oven recipes", "k": 10000}).json["results"]}
+            self.assertEqual([i for i in sure if i not in found], [])
 
 
 class WithoutCaches(BuildCase):

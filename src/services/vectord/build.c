@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "services/catalogd/client.h"
 #include "services/jobs.h"
+#include "services/vectord/carry.h"
 #include "services/vectord/embed.h"
 #include "services/vectord/generations.h"
 #include "services/vectord/model.h"
@@ -21,6 +22,7 @@ struct build {
     struct vector_source source;
     struct vector_generation_spec spec; /* of the new generation; of a refresh: of the current */
     bool is_refresh, promotes;
+    bool carries; /* items put in by hand go along */
 };
 
 /* What it has done so far. */
@@ -382,6 +384,30 @@ old_find(struct working *w)
         vector_generation_unref(old);
 }
 
+/* Before it answers, and after that once more: what was put in meanwhile went to the one before. */
+static lh_status
+generation_answer(struct working *w, const char *source, struct lh_error *err)
+{
+    struct build *b = w->b;
+    LH_AUTO(vector_generation) *from = NULL;
+    struct vector_carried carried = {0};
+
+    if (b->carries) {
+        LH_TRY(vector_current(b->v, w->call, lh_str_of(b->name), &from, err));
+        LH_TRY(vector_carry(from, w->g, b->source.dataset, w->call, &carried, err));
+    }
+    LH_FAULT("vectors.before_promote", err);
+    LH_TRY(vector_generation_finish(b->v, w->call, lh_str_of(b->name), b->spec.number, source,
+                                    b->promotes, err));
+    LH_FAULT("vectors.after_promote", err);
+    if (b->carries)
+        LH_TRY(vector_carry(from, w->g, b->source.dataset, w->call, &carried, err));
+    w->items += carried.items;
+    w->embedded += carried.items;
+    w->skipped += carried.left_out;
+    return LH_OK;
+}
+
 static lh_status
 generation_write(struct working *w, struct lh_error *err)
 {
@@ -395,11 +421,7 @@ generation_write(struct working *w, struct lh_error *err)
     old_find(w);
     LH_TRY(pages_write(w, is_fitted ? 0.3 : 0, err));
     source = source_text(b);
-    LH_FAULT("vectors.before_promote", err);
-    LH_TRY(vector_generation_finish(b->v, w->call, lh_str_of(b->name), b->spec.number, source,
-                                    b->promotes, err));
-    LH_FAULT("vectors.after_promote", err);
-    return LH_OK;
+    return generation_answer(w, source, err);
 }
 
 static json_t *
@@ -643,6 +665,7 @@ rebuild(struct build *b, struct lh_job *job, struct lh_call *call, json_t **resu
         struct lh_error *err)
 {
     b->is_refresh = false;
+    b->carries = true;
     b->spec.log = 0;
     LH_TRY(vector_generation_begin(b->v, call, lh_str_of(b->name), &b->spec, &b->spec, err));
     lh_job_progress(job, 0.5, "the texts have drifted: learning a new model");
