@@ -48,14 +48,22 @@ extern const struct ann_kernels ann_kernels_avx512;
 extern const struct ann_kernels ann_kernels_neon;
 #endif
 
-/* Starts loading a row; the walk asks for rows a few steps ahead. */
+/* Starts loading memory that is read soon, into the second level of cache. The first has some
+ * twenty places for lines on their way, and whoever asks for more waits: asking for the rows of a
+ * step that way made walks a fifth slower. */
+static inline void
+ann_prefetch(const void *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += ANN_BLOCK)
+        __builtin_prefetch((const char *)at + i, 0, 2);
+    /* Without it gcc takes a function that only prefetches for one without effect and drops it. */
+    __asm__ volatile("");
+}
+
 static inline void
 ann_row_prefetch(struct ann_rows rows, uint32_t id)
 {
-    const uint8_t *row = rows.base + (size_t)id * rows.stride;
-
-    for (size_t at = 0; at < rows.stride; at += ANN_BLOCK)
-        __builtin_prefetch(row + at, 0, 3);
+    ann_prefetch(rows.base + (size_t)id * rows.stride, rows.stride);
 }
 
 #endif

@@ -33,38 +33,62 @@ sum_f32(__m256 v)
     return _mm_cvtss_f32(s);
 }
 
+/* The sums of four registers. */
+AVX2 static inline __m128i
+sums_i32(const __m256i v[4])
+{
+    __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+
+    return _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+}
+
+AVX2 static inline __attribute__((always_inline)) void
+sums_store(const __m256i wide[4], size_t width, int32_t *dots)
+{
+    if (width == 4)
+        _mm_storeu_si128((__m128i *)(void *)dots, sums_i32(wide));
+    else
+        for (size_t r = 0; r < width; r++)
+            dots[r] = sum_i32(wide[r]);
+}
+
+/* Products of 64 nibbles, in fours. */
 AVX2 static inline __m256i
-nibbles_add(__m256i sums, const uint8_t *row, __m256i q_low, __m256i q_high)
+nibbles_dot(const uint8_t *row, __m256i q_low, __m256i q_high)
 {
     const __m256i mask = _mm256_set1_epi8(15);
-    __m256i v = _mm256_load_si256((const __m256i *)row);
+    __m256i v = _mm256_load_si256((const __m256i *)(const void *)row);
     __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(v, mask), q_low);
     __m256i high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(v, 4), mask), q_high);
 
-    return _mm256_add_epi16(sums, _mm256_add_epi16(low, high));
+    return _mm256_add_epi16(low, high);
 }
 
-/* `width` rows at once; a constant where it is inlined. */
+/* `width` rows at once; a constant where it is inlined. A block adds 8 × 15 × 127 to a sum of 16
+ * bits at most, so two blocks fit. */
 AVX2 static inline __attribute__((always_inline)) void
 nibble_rows(const uint8_t *const row[4], size_t width, size_t stride, const int8_t *query,
             int32_t *dots)
 {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i wide[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                       _mm256_setzero_si256()};
+    const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
+    __m256i wide[4] = {zero, zero, zero, zero};
 
-    for (size_t at = 0; at < stride; at += ANN_BLOCK) {
-        const __m256i *q = (const __m256i *)(const void *)(query + 2 * at);
-        __m256i q0 = _mm256_load_si256(q), q1 = _mm256_load_si256(q + 1);
-        __m256i q2 = _mm256_load_si256(q + 2), q3 = _mm256_load_si256(q + 3);
-        for (size_t r = 0; r < width; r++) {
-            __m256i sums = nibbles_add(_mm256_setzero_si256(), row[r] + at, q0, q2);
-            sums = nibbles_add(sums, row[r] + at + 32, q1, q3);
-            wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(sums, ones));
+    for (size_t at = 0; at < stride;) {
+        __m256i sums[4] = {zero, zero, zero, zero};
+        size_t end = stride - at < 2 * ANN_BLOCK ? stride : at + 2 * ANN_BLOCK;
+        for (; at < end; at += ANN_BLOCK) {
+            const __m256i *q = (const __m256i *)(const void *)(query + 2 * at);
+            __m256i q0 = _mm256_load_si256(q), q1 = _mm256_load_si256(q + 1);
+            __m256i q2 = _mm256_load_si256(q + 2), q3 = _mm256_load_si256(q + 3);
+            for (size_t r = 0; r < width; r++) {
+                sums[r] = _mm256_add_epi16(sums[r], nibbles_dot(row[r] + at, q0, q2));
+                sums[r] = _mm256_add_epi16(sums[r], nibbles_dot(row[r] + at + 32, q1, q3));
+            }
         }
+        for (size_t r = 0; r < width; r++)
+            wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(sums[r], ones));
     }
-    for (size_t r = 0; r < width; r++)
-        dots[r] = sum_i32(wide[r]);
+    sums_store(wide, width, dots);
 }
 
 AVX2 static inline __attribute__((always_inline)) void
@@ -84,8 +108,7 @@ byte_rows(const uint8_t *const row[4], size_t width, size_t stride, const int8_t
             wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(sums, ones));
         }
     }
-    for (size_t r = 0; r < width; r++)
-        dots[r] = sum_i32(wide[r]);
+    sums_store(wide, width, dots);
 }
 
 static inline void
@@ -93,13 +116,6 @@ rows_of(struct ann_rows rows, const uint32_t *ids, const uint8_t *row[4], size_t
 {
     for (size_t r = 0; r < width; r++)
         row[r] = rows.base + (size_t)ids[r] * rows.stride;
-}
-
-static inline void
-prefetch_from(struct ann_rows rows, const uint32_t *ids, size_t from, size_t count)
-{
-    for (size_t i = from; i < count && i < from + 4; i++)
-        ann_row_prefetch(rows, ids[i]);
 }
 
 AVX2 static void
@@ -110,7 +126,6 @@ dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_
     size_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        prefetch_from(rows, ids, i + 4, count);
         rows_of(rows, ids + i, row, 4);
         nibble_rows(row, 4, rows.stride, query, dots + i);
     }
@@ -131,7 +146,6 @@ dots_byte(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t 
     size_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        prefetch_from(rows, ids, i + 4, count);
         rows_of(rows, ids + i, row, 4);
         byte_rows(row, 4, rows.stride, query, dots + i);
     }

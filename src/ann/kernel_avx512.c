@@ -59,13 +59,6 @@ rows_of(struct ann_rows rows, const uint32_t *ids, const uint8_t *row[4], size_t
         row[r] = rows.base + (size_t)ids[r] * rows.stride;
 }
 
-static inline void
-prefetch_from(struct ann_rows rows, const uint32_t *ids, size_t from, size_t count)
-{
-    for (size_t i = from; i < count && i < from + 4; i++)
-        ann_row_prefetch(rows, ids[i]);
-}
-
 AVX512 static void
 dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t *query,
             int32_t *dots)
@@ -74,7 +67,6 @@ dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_
     size_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        prefetch_from(rows, ids, i + 4, count);
         rows_of(rows, ids + i, row, 4);
         nibble_rows(row, 4, rows.stride, query, dots + i);
     }
@@ -95,7 +87,6 @@ dots_byte(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t 
     size_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        prefetch_from(rows, ids, i + 4, count);
         rows_of(rows, ids + i, row, 4);
         byte_rows(row, 4, rows.stride, query, dots + i);
     }

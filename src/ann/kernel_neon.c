@@ -22,8 +22,6 @@ dots_nibble(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_
         const uint8_t *row = rows.base + (size_t)ids[i] * rows.stride;
         int32x4_t sums = vdupq_n_s32(0);
 
-        if (i + 2 < count)
-            ann_row_prefetch(rows, ids[i + 2]);
         for (size_t at = 0; at < rows.stride; at += ANN_BLOCK)
             for (size_t j = 0; j < ANN_BLOCK; j += 16) {
                 const int8_t *q = query + 2 * at + j;
@@ -45,8 +43,6 @@ dots_byte(struct ann_rows rows, const uint32_t *ids, size_t count, const int8_t 
         const uint8_t *row = rows.base + (size_t)ids[i] * rows.stride;
         int32x4_t sums = vdupq_n_s32(0);
 
-        if (i + 2 < count)
-            ann_row_prefetch(rows, ids[i + 2]);
         for (size_t j = 0; j < rows.stride; j += 16) {
             uint8x16_t v = veorq_u8(vld1q_u8(row + j), vdupq_n_u8(128));
             sums = products_add(sums, vreinterpretq_s8_u8(v), vld1q_s8(query + j));

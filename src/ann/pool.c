@@ -64,13 +64,13 @@ ann_visited_reset(struct ann_visited *v, size_t count)
         memset(v->bits + v->words, 0, (wanted - v->words) * sizeof(uint64_t));
         v->words = wanted;
     }
-    if (v->touched == NULL)
-        ann_visited_grow(v);
 }
 
 void
-ann_visited_grow(struct ann_visited *v)
+ann_visited_reserve(struct ann_visited *v, size_t more)
 {
-    v->touched_max = v->touched_max * 2 + 1024;
+    if (v->touched_count + more <= v->touched_max)
+        return;
+    v->touched_max = v->touched_max * 2 + more + 1024;
     v->touched = lh_realloc_array(v->touched, v->touched_max, sizeof(uint32_t));
 }

@@ -16,6 +16,7 @@
 #define ANN_NODE_NONE UINT32_MAX
 #define ANN_NODES_MAX ((uint32_t)1 << 31) /* the bit above is the expanded bit */
 #define ANN_EXPANDED ((uint32_t)1 << 31)
+#define ANN_POOL_SHORT 160 /* so many candidates are moved one by one faster than searched */
 
 struct ann_candidate {
     float distance;
@@ -32,7 +33,7 @@ struct ann_pool {
 struct ann_visited {
     uint64_t *bits;
     size_t words;
-    uint32_t *touched; /* words that are not zero */
+    uint32_t *touched; /* words that are not zero, some more than once */
     size_t touched_count, touched_max;
 };
 
@@ -44,7 +45,8 @@ void ann_pool_sort(struct ann_pool *p);
 void ann_visited_fini(struct ann_visited *v);
 /* Forgets all and makes room for nodes below `count`. */
 void ann_visited_reset(struct ann_visited *v, size_t count);
-void ann_visited_grow(struct ann_visited *v);
+/* Room for `more` further nodes. */
+void ann_visited_reserve(struct ann_visited *v, size_t more);
 
 static inline uint32_t
 ann_candidate_node(struct ann_candidate c)
@@ -66,30 +68,41 @@ ann_pool_bound(const struct ann_pool *p)
     return p->size < p->max ? __builtin_inff() : p->entry[p->size - 1].distance;
 }
 
+/* The first place that is farther than `distance`, without a branch to guess wrongly. */
+static inline size_t
+ann_pool_place(const struct ann_candidate *entry, size_t count, float distance)
+{
+    size_t low = 0;
+
+    for (; count > 1; count -= count / 2)
+        low += entry[low + count / 2 - 1].distance <= distance ? count / 2 : 0;
+    return low + (count == 1 && entry[low].distance <= distance);
+}
+
 /* Keeps the order; the farthest falls out of a full pool. False when it was too far. A NaN counts
  * as farthest, so that factors of a crafted file can mislead a walk but not break it. */
 static inline bool
 ann_pool_insert(struct ann_pool *p, float distance, uint32_t node)
 {
-    size_t low = 0, high = p->size;
+    struct ann_candidate *e = p->entry;
+    size_t place = p->size;
 
     if (p->size == p->max) {
-        if (p->max == 0 || !(distance < p->entry[p->size - 1].distance))
+        if (p->max == 0 || !(distance < e[p->size - 1].distance))
             return false;
-        high = --p->size;
+        place--;
     }
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (distance < p->entry[middle].distance)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    memmove(p->entry + low + 1, p->entry + low, (p->size - low) * sizeof(p->entry[0]));
-    p->entry[low] = (struct ann_candidate){distance, node};
-    p->size++;
-    if (low < p->next)
-        p->next = low;
+    p->size = place + 1;
+    if (place > ANN_POOL_SHORT) {
+        size_t at = ann_pool_place(e, place, distance);
+        memmove(e + at + 1, e + at, (place - at) * sizeof(e[0]));
+        place = at;
+    } else
+        for (; place > 0 && e[place - 1].distance > distance; place--)
+            e[place] = e[place - 1];
+    e[place] = (struct ann_candidate){distance, node};
+    if (place < p->next)
+        p->next = place;
     return true;
 }
 
@@ -106,12 +119,6 @@ ann_pool_expand(struct ann_pool *p)
     return node;
 }
 
-static inline bool
-ann_visited_has(const struct ann_visited *v, uint32_t node)
-{
-    return v->bits[node / 64] >> (node % 64) & 1;
-}
-
 /* True when `node` was not seen before. */
 static inline bool
 ann_visited_add(struct ann_visited *v, uint32_t node)
@@ -122,11 +129,32 @@ ann_visited_add(struct ann_visited *v, uint32_t node)
         return false;
     if (*word == 0) {
         if (v->touched_count == v->touched_max)
-            ann_visited_grow(v);
+            ann_visited_reserve(v, 1);
         v->touched[v->touched_count++] = node / 64;
     }
     *word |= bit;
     return true;
+}
+
+/* Adds the new ones of `count` nodes to `out`, which may be `nodes`, without a branch that depends
+ * on what is new. Room for all of them was reserved. */
+static inline size_t
+ann_visited_add_many(struct ann_visited *v, const uint32_t *nodes, size_t count, uint32_t *out)
+{
+    uint64_t *bits = v->bits;
+    uint32_t *touched = v->touched + v->touched_count;
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t node = nodes[i];
+        uint64_t before = bits[node / 64];
+        bits[node / 64] = before | (uint64_t)1 << (node % 64);
+        touched[n] = node / 64;
+        out[n] = node;
+        n += !(before >> (node % 64) & 1);
+    }
+    v->touched_count += n;
+    return n;
 }
 
 #endif

@@ -21,7 +21,7 @@
 #define EXACT_COST 14      /* per width of the walk, see is_scan_cheaper */
 #define FILTERED_EF 48     /* matches that a filtered walk collects at least */
 #define WALK_MIN 2048      /* comparisons that it may make beyond those of the exact plan */
-#define FLOATS_AHEAD 3     /* rows of floats asked for before their turn */
+#define FLOATS_AHEAD 8     /* rows of floats asked for before their turn */
 #define FINE_MORE 16       /* candidates that get 8 bits, beyond 2 k and an eighth of ef */
 #define RERANK_MORE 4 /* candidates that get floats, beyond k, an eighth of k and a 32nd of ef */
 
@@ -73,13 +73,22 @@ chosen_add(const struct search *s, float distance, uint32_t node)
     }
 }
 
+/* Four bits order the candidates well enough that the rest of them need no second look; measured,
+ * no recall is lost down to about twice k. */
+static size_t
+fine_most(const struct search *s)
+{
+    return 2 * s->query->k + s->ef / 8 + FINE_MORE;
+}
+
 static void
 chosen_from_pool(struct search *s)
 {
     const struct ann_pool *pool = &s->walk.seat->pool;
+    struct ann_pool *chosen = &s->walk.seat->chosen;
 
-    ann_pool_reset(&s->walk.seat->chosen, s->ef + s->query->k);
-    for (size_t i = 0; i < pool->size; i++)
+    ann_pool_reset(chosen, fine_most(s));
+    for (size_t i = 0; i < pool->size && chosen->size < chosen->max; i++)
         chosen_add(s, pool->entry[i].distance, ann_candidate_node(pool->entry[i]));
 }
 
@@ -90,6 +99,8 @@ scan_add(const struct ann_walk *w, const uint32_t *nodes, size_t count)
     struct ann_seat *seat = w->seat;
 
     ann_seat_batch_reserve(seat, count);
+    for (size_t i = 0; i < count; i++)
+        ann_row_prefetch(w->view->walk, nodes[i]);
     ann_estimate(w, nodes, count, seat->distances);
     for (size_t i = 0; i < count; i++)
         ann_pool_insert(&seat->chosen, seat->distances[i], nodes[i]);
@@ -120,18 +131,14 @@ descend(struct search *s, struct ann_candidate *from)
 
 /* ---- re-ranking ---- */
 
-/* Four bits order the candidates well enough that the rest of them need no second look; measured,
- * no recall is lost down to about twice k. */
 static void
 rerank_fine(struct search *s)
 {
     struct ann_seat *seat = s->walk.seat;
     struct ann_pool *c = &seat->chosen;
-    size_t most = 2 * s->query->k + s->ef / 8 + FINE_MORE;
 
-    if (c->size > most)
-        c->size = most;
-
+    if (c->size > fine_most(s))
+        c->size = fine_most(s);
     ann_seat_batch_reserve(seat, c->size);
     for (size_t i = 0; i < c->size; i++)
         seat->batch[i] = c->entry[i].node;
@@ -144,10 +151,8 @@ rerank_fine(struct search *s)
 static void
 floats_prefetch(const struct search *s, uint32_t node)
 {
-    const char *row = (const char *)ann_floats_of(s->walk.ann, s->walk.view, node);
-
-    for (size_t at = 0; at < s->walk.ann->model.dim * sizeof(float); at += 64)
-        __builtin_prefetch(row + at);
+    ann_prefetch(ann_floats_of(s->walk.ann, s->walk.view, node),
+                 s->walk.ann->model.dim * sizeof(float));
 }
 
 static void

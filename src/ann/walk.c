@@ -1,8 +1,7 @@
 /*
- * Each step first gathers the unseen neighbours of the nearest unexpanded candidate, asking for
- * their rows as they are found, then computes all distances at once. The list of a candidate is
- * asked for as soon as it enters the pool, long before its turn: waiting for lists was a third of a
- * walk.
+ * Each step first gathers the unseen neighbours of the nearest unexpanded candidate, then asks for
+ * their rows, then computes all distances at once. The list of a candidate is asked for as soon as
+ * it enters the pool, long before its turn: waiting for lists was a third of a walk.
  */
 #include "ann/walk.h"
 
@@ -71,6 +70,10 @@ ann_estimate_fine(const struct ann_walk *w, const uint32_t *nodes, size_t count,
     }
     for (size_t at = 0; at < count; at += 64) {
         size_t n = count - at < 64 ? count - at : 64;
+        for (size_t i = 0; i < n; i++) {
+            ann_row_prefetch(v->walk, nodes[at + i]);
+            ann_row_prefetch(v->fine, nodes[at + i]);
+        }
         dots_compute(w, v->walk, nodes + at, n, high);
         dots_compute(w, v->fine, nodes + at, n, low);
         for (size_t i = 0; i < n; i++) {
@@ -101,8 +104,7 @@ ann_walk_descend(const struct ann_walk *w, struct ann_candidate from, unsigned f
                     break;
                 if (node >= w->limit)
                     continue;
-                if (n < 4)
-                    ann_row_prefetch(w->view->walk, node);
+                ann_row_prefetch(w->view->walk, node);
                 seat->batch[n++] = node;
             }
             ann_estimate(w, seat->batch, n, seat->distances);
@@ -120,18 +122,21 @@ static size_t
 neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level)
 {
     struct ann_list list = ann_list_of(w->ann, w->view, node, level);
-    struct ann_seat *seat = w->seat;
+    uint32_t *batch = w->seat->batch;
     size_t n = 0;
 
     for (size_t i = 0; i < list.max; i++) {
         uint32_t next = ann_link_get(list, i);
         if (next == ANN_NODE_NONE)
             break;
-        if (next >= w->limit || !ann_visited_add(&seat->visited, next))
-            continue;
-        __builtin_prefetch(&w->view->factor[next]);
-        ann_row_prefetch(w->view->walk, next);
-        seat->batch[n++] = next;
+        batch[n] = next;
+        n += next < w->limit;
+    }
+    ann_visited_reserve(&w->seat->visited, n);
+    n = ann_visited_add_many(&w->seat->visited, batch, n, batch);
+    for (size_t i = 0; i < n; i++) {
+        ann_row_prefetch(w->view->walk, batch[i]);
+        ann_prefetch(&w->view->factor[batch[i]], 1);
     }
     return n;
 }
@@ -139,33 +144,9 @@ neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level)
 static void
 list_prefetch(const struct ann_walk *w, uint32_t node, unsigned level)
 {
-    if (level == 0) {
-        const char *list = (const char *)(w->view->link + (size_t)node * w->ann->degree);
-        for (size_t at = 0; at < w->ann->degree * sizeof(uint32_t); at += 64)
-            __builtin_prefetch(list + at);
-    }
-}
-
-/* Asks for the rows that the next candidate leads to while those of this one are computed: it is
- * nearly always the one that is expanded next, or soon. Not on the way to the neighbourhood, where
- * something nearer turns up at every step. */
-static void
-next_prefetch(const struct ann_walk *w, const struct ann_pool *pool, unsigned level)
-{
-    size_t at = pool->next;
-
-    while (at < pool->size && (pool->entry[at].node & ANN_EXPANDED))
-        at++;
-    if (at == pool->size || level > 0)
-        return;
-    struct ann_list list = ann_list_of(w->ann, w->view, pool->entry[at].node, 0);
-    for (size_t i = 0; i < list.max; i++) {
-        uint32_t next = ann_link_get(list, i);
-        if (next == ANN_NODE_NONE)
-            break;
-        if (next < w->limit && !ann_visited_has(&w->seat->visited, next))
-            ann_row_prefetch(w->view->walk, next);
-    }
+    if (level == 0)
+        ann_prefetch(w->view->link + (size_t)node * w->ann->degree,
+                     w->ann->degree * sizeof(uint32_t));
 }
 
 void
@@ -181,17 +162,12 @@ ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned leve
     ann_pool_insert(pool, from.distance, from.node);
     while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
         size_t n = neighbours_gather(w, node, level);
-        if (pool->next > 1)
-            next_prefetch(w, pool, level);
         ann_estimate(w, seat->batch, n, seat->distances);
-        float bound = ann_pool_bound(pool);
-        for (size_t i = 0; i < n; i++) {
-            if (!(seat->distances[i] < bound))
-                continue;
-            list_prefetch(w, seat->batch[i], level);
-            ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
-            bound = ann_pool_bound(pool);
-        }
+        for (size_t i = 0; i < n; i++)
+            if (seat->distances[i] < ann_pool_bound(pool)) {
+                list_prefetch(w, seat->batch[i], level);
+                ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
+            }
     }
 }
 
