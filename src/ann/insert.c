@@ -129,7 +129,7 @@ candidates_find(const struct ann_walk *w, uint32_t self, struct ann_candidate fr
     size_t ef = w->ann->options.ef_construction;
 
     for (;; ef *= 4) {
-        ann_walk_beam(w, from, level, ef);
+        ann_walk_beam(w, &from, 1, level, ef);
         candidates_take(w, self);
         if (w->seat->chosen.size > 0 || w->seat->pool.size < ef)
             return;

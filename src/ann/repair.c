@@ -184,7 +184,7 @@ candidates_search(const struct ann_walk *w, uint32_t node)
         return 0;
     ann_estimate(w, &entry, 1, &from.distance);
     from = ann_walk_descend(w, from, w->view->level[entry], 0);
-    ann_walk_beam(w, from, 0, 4 * (size_t)w->ann->options.ef_construction);
+    ann_walk_beam(w, &from, 1, 0, 4 * (size_t)w->ann->options.ef_construction);
     ann_visited_reset(&w->seat->visited, w->limit);
     ann_visited_add(&w->seat->visited, node);
     for (size_t i = 0; i < pool->size; i++)

@@ -14,9 +14,12 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "ann/filter.h"
 #include "ann/ladder.h"
 
+#define DOORS_MAX 64       /* nodes that a walk over the lowest level begins at */
+#define DOOR_EF 48         /* so much width for each beyond the first */
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
 #define EXACT_COST 14      /* per width of the walk, see is_scan_cheaper */
 #define FILTERED_EF 48     /* matches that a filtered walk collects at least */
@@ -115,18 +118,29 @@ codes_scan(struct search *s)
     ann_gate_each(&s->gate, &s->walk, scan_add);
 }
 
-static bool
-descend(struct search *s, struct ann_candidate *from)
+/* Where the walk over the lowest level begins: the nearest nodes of the level above. A wide walk
+ * begins at several, lest it never gets to a cluster that few links lead into. */
+static size_t
+descend(struct search *s, struct ann_candidate from[DOORS_MAX])
 {
     const struct ann_walk *w = &s->walk;
+    const struct ann_pool *pool = &w->seat->pool;
     uint32_t entry = __atomic_load_n(&w->ann->entry, __ATOMIC_ACQUIRE);
+    size_t doors = 1 + s->ef / DOOR_EF;
 
     if (entry >= w->limit)
-        return false;
+        return 0;
+    unsigned top = w->view->level[entry];
     from->node = entry;
     ann_estimate(w, &entry, 1, &from->distance);
-    *from = ann_walk_descend(w, *from, w->view->level[entry], 0);
-    return true;
+    if (top == 0 || doors == 1) {
+        *from = ann_walk_descend(w, *from, top, 0);
+        return 1;
+    }
+    *from = ann_walk_descend(w, *from, top, 1);
+    ann_walk_beam(w, from, 1, 1, doors < DOORS_MAX ? doors : DOORS_MAX);
+    memcpy(from, pool->entry, pool->size * sizeof(from[0]));
+    return pool->size;
 }
 
 /* ---- re-ranking ---- */
@@ -217,19 +231,20 @@ chosen_from_found(struct search *s)
 static bool
 graph_walk(struct search *s)
 {
-    struct ann_candidate from;
+    struct ann_candidate from[DOORS_MAX];
 
     ann_pool_reset(&s->walk.seat->chosen, 0);
-    if (!descend(s, &from))
+    size_t doors = descend(s, from);
+    if (doors == 0)
         return true;
     if (s->plan == LH_ANN_PLAN_GRAPH) {
-        ann_walk_beam(&s->walk, from, 0, s->ef);
+        ann_walk_beam(&s->walk, from, doors, 0, s->ef);
         chosen_from_pool(s);
         return true;
     }
     if (s->ef < FILTERED_EF)
         s->ef = FILTERED_EF;
-    if (!ann_walk_filtered(&s->walk, &s->gate, from, s->ef, s->matching + WALK_MIN))
+    if (!ann_walk_filtered(&s->walk, &s->gate, from, doors, s->ef, s->matching + WALK_MIN))
         return false;
     chosen_from_found(s);
     return true;

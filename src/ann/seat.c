@@ -45,6 +45,7 @@ seat_free(struct ann_seat *seat)
     free(seat->owner_code);
     free(seat->row_code);
     free(seat->batch);
+    free(seat->ahead);
     free(seat->dots);
     free(seat->distances);
     free(seat);
@@ -133,6 +134,7 @@ ann_seat_batch_reserve(struct ann_seat *seat, size_t n)
         return;
     size_t max = n + n / 2;
     seat->batch = lh_realloc_array(seat->batch, max, sizeof(uint32_t));
+    seat->ahead = lh_realloc_array(seat->ahead, max, sizeof(uint32_t));
     seat->dots = lh_realloc_array(seat->dots, max, sizeof(int32_t));
     seat->distances = lh_realloc_array(seat->distances, max, sizeof(float));
     seat->batch_max = max;

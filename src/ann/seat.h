@@ -29,7 +29,7 @@ struct ann_seat {
     int8_t *code;              /* of the query, aligned */
     int8_t *owner_code;        /* of the row whose links are chosen, aligned */
     int8_t *row_code;          /* of a row that is compared with others, aligned */
-    uint32_t *batch;           /* ids gathered at one step */
+    uint32_t *batch, *ahead;   /* ids gathered at one step, and for the next */
     int32_t *dots;
     float *distances;
     size_t batch_max;

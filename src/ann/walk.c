@@ -1,7 +1,9 @@
 /*
- * Each step first gathers the unseen neighbours of the nearest unexpanded candidate, then asks for
- * their rows, then computes all distances at once. The list of a candidate is asked for as soon as
- * it enters the pool, long before its turn: waiting for lists was a third of a walk.
+ * A walk is a row of steps that overlap. One gathers the unseen neighbours of the nearest
+ * unexpanded candidate and asks for their rows; before those are looked at, the next candidate is
+ * chosen and its neighbours gathered. So each choice does not know the last one's outcome, which
+ * costs a few comparisons and hides most of the way to memory. The list of a candidate is asked for
+ * as soon as it enters the pool.
  */
 #include "ann/walk.h"
 
@@ -118,11 +120,11 @@ ann_walk_descend(const struct ann_walk *w, struct ann_candidate from, unsigned f
     return from;
 }
 
+/* The unseen neighbours of a node, whose rows are asked for. */
 static size_t
-neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level)
+neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level, uint32_t *batch)
 {
     struct ann_list list = ann_list_of(w->ann, w->view, node, level);
-    uint32_t *batch = w->seat->batch;
     size_t n = 0;
 
     for (size_t i = 0; i < list.max; i++) {
@@ -149,26 +151,50 @@ list_prefetch(const struct ann_walk *w, uint32_t node, unsigned level)
                      w->ann->degree * sizeof(uint32_t));
 }
 
+static void
+near_keep(const struct ann_walk *w, const uint32_t *nodes, size_t count, unsigned level)
+{
+    struct ann_pool *pool = &w->seat->pool;
+    const float *distances = w->seat->distances;
+
+    ann_estimate(w, nodes, count, w->seat->distances);
+    for (size_t i = 0; i < count; i++)
+        if (distances[i] < ann_pool_bound(pool)) {
+            list_prefetch(w, nodes[i], level);
+            ann_pool_insert(pool, distances[i], nodes[i]);
+        }
+}
+
+static void
+pool_begin(const struct ann_walk *w, const struct ann_candidate *from, size_t count, size_t ef)
+{
+    struct ann_seat *seat = w->seat;
+
+    ann_pool_reset(&seat->pool, ef);
+    ann_visited_reset(&seat->visited, w->limit);
+    for (size_t i = 0; i < count; i++)
+        if (ann_visited_add(&seat->visited, ann_candidate_node(from[i])))
+            ann_pool_insert(&seat->pool, from[i].distance, ann_candidate_node(from[i]));
+}
+
 void
-ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned level, size_t ef)
+ann_walk_beam(const struct ann_walk *w, const struct ann_candidate *from, size_t count,
+              unsigned level, size_t ef)
 {
     struct ann_seat *seat = w->seat;
     struct ann_pool *pool = &seat->pool;
-    uint32_t node;
+    uint32_t *now = seat->batch, *ahead = seat->ahead;
+    size_t n = 0;
 
-    ann_pool_reset(pool, ef);
-    ann_visited_reset(&seat->visited, w->limit);
-    ann_visited_add(&seat->visited, from.node);
-    ann_pool_insert(pool, from.distance, from.node);
-    while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
-        size_t n = neighbours_gather(w, node, level);
-        ann_estimate(w, seat->batch, n, seat->distances);
-        for (size_t i = 0; i < n; i++)
-            if (seat->distances[i] < ann_pool_bound(pool)) {
-                list_prefetch(w, seat->batch[i], level);
-                ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
-            }
-    }
+    pool_begin(w, from, count, ef);
+    do {
+        uint32_t node = ann_pool_expand(pool), *swap = now;
+        size_t n_ahead = node == ANN_NODE_NONE ? 0 : neighbours_gather(w, node, level, ahead);
+        near_keep(w, now, n, level);
+        now = ahead;
+        ahead = swap;
+        n = n_ahead;
+    } while (n > 0 || pool->next < pool->size);
 }
 
 /* ---- within a filter ---- */
@@ -183,26 +209,24 @@ allowed_take(const struct ann_walk *w, const struct ann_gate *gate, float distan
 }
 
 bool
-ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate, struct ann_candidate from,
-                  size_t ef, size_t most)
+ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
+                  const struct ann_candidate *from, size_t count, size_t ef, size_t most)
 {
     struct ann_seat *seat = w->seat;
     struct ann_pool *pool = &seat->pool, *found = &seat->chosen;
     size_t end = seat->compared + most;
     uint32_t node;
 
-    ann_pool_reset(pool, most);
+    pool_begin(w, from, count, most);
     ann_pool_reset(found, ef);
-    ann_visited_reset(&seat->visited, w->limit);
-    ann_visited_add(&seat->visited, from.node);
-    ann_pool_insert(pool, from.distance, from.node);
-    allowed_take(w, gate, from.distance, from.node);
+    for (size_t i = 0; i < pool->size; i++)
+        allowed_take(w, gate, pool->entry[i].distance, pool->entry[i].node);
     while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
         if (pool->entry[pool->next - 1].distance > ann_pool_bound(found))
             return true;
         if (seat->compared > end)
             return false;
-        size_t n = neighbours_gather(w, node, 0);
+        size_t n = neighbours_gather(w, node, 0, seat->batch);
         ann_estimate(w, seat->batch, n, seat->distances);
         for (size_t i = 0; i < n; i++) {
             if (!(seat->distances[i] < ann_pool_bound(found)))

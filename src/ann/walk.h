@@ -32,14 +32,15 @@ ann_estimate_fine(const struct ann_walk *w, const uint32_t *nodes, size_t count,
 struct ann_candidate ann_walk_descend(const struct ann_walk *w, struct ann_candidate from,
                                       unsigned from_level, unsigned to_level);
 
-/* Fills the seat's pool with the `ef` nearest to the target that a walk from `from` finds on a
- * level. */
-void ann_walk_beam(const struct ann_walk *w, struct ann_candidate from, unsigned level, size_t ef);
+/* Fills the seat's pool with the `ef` nearest to the target that a walk from the `count` nodes of
+ * `from` finds on a level. */
+void ann_walk_beam(const struct ann_walk *w, const struct ann_candidate *from, size_t count,
+                   unsigned level, size_t ef);
 
 /* The `ef` nearest that the gate allows, into the seat's `chosen`, on the lowest level. What it
  * does not allow is walked through like the rest. False when that took more than `most`
  * comparisons. */
 bool ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
-                       struct ann_candidate from, size_t ef, size_t most);
+                       const struct ann_candidate *from, size_t count, size_t ef, size_t most);
 
 #endif
