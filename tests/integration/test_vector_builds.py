@@ -194,6 +194,11 @@ class Builds(BuildCase):
         self.assertEqual(self.lake.post(f"{INDEXES}/swapped/promote", {"generation": 3}).json["generation"], 3)
         got = self.lake.post(f"{INDEXES}/swapped/search", {"text": "ward", "k": 100}).json
         self.assertEqual((got["generation"], {r["metadata"]["trade"] for r in got["results"]}), (3, {"nurse"}))
+        got = self.lake.post(f"{INDEXES}/swapped/search?generation=2", {"text": "ward", "k": 100}).json
+        self.assertEqual((got["generation"], {r["metadata"]["trade"] for r in got["results"]}), (2, {"cook"}))
+        for number, status, code in ((9, 404, "vectors.unknown_generation"), (0, 400, "request.query"), ("x", 400, "request.query")):
+            answer = self.lake.post(f"{INDEXES}/swapped/search?generation={number}", {"text": "ward"})
+            self.assertEqual((answer.status, answer.json["code"]), (status, code))
         for body, status, code in (({"generation": 9}, 404, "vectors.unknown_generation"), ({}, 400, "request.field_missing"),
                                    ({"generation": 0}, 400, "vectors.generation")):
             answer = self.lake.post(f"{INDEXES}/swapped/promote", body)
@@ -209,7 +214,8 @@ class Builds(BuildCase):
         trades, failures, stop = {2: {"cook"}, 3: {"nurse"}}, [], threading.Event()
         questions = {f"{INDEXES}/hot/search": {"text": "kitchen ward", "k": 10},
                      "/v1/search": {"question": "kitchen ward", "index": "hot", "k": 50},
-                     "/v1/sql": {"sql": "SELECT v.metadata->>'trade' FROM vector_search('hot', 'kitchen ward', 10) v"}}
+                     "/v1/sql": {"sql": "SELECT metadata->>'trade' FROM vector_search('hot', 'kitchen ward', 5) UNION ALL "
+                                        "SELECT metadata->>'trade' FROM text_search('hot', 'kitchen ward', 5)"}}
         seen = {path: set() for path in questions}
 
         def look(path, got):

@@ -140,6 +140,16 @@ class VectorTombstones(Case):
         self.assertEqual(lake.post(f"{INDEXES}/twice/rollback").status, 200)
         self.assertEqual(self.found("twice", text="welder torch"), ["n1", "n3", "n4"])
 
+    def test_a_generation_that_is_asked_for_by_its_number_does_not_show_them_either(self):
+        self.make("numbered")
+        self.job(self.lake.post(f"{INDEXES}/numbered/build", {"dataset": "numbered", "id_column": "note_id", "text_columns": ["body"]}))
+        ask = lambda: self.lake.post(f"{INDEXES}/numbered/search?generation=2", {"text": BODIES["n2"], "k": 50})
+        self.assertIn("n2", [r["id"] for r in ask().json["results"]])
+        self.lake.tombstone("numbered", "note_id", ["n2"])
+        answer = ask()
+        self.assertEqual((answer.status, answer.json["generation"]), (200, 2), answer)
+        self.assertNotIn("n2", [r["id"] for r in answer.json["results"]])
+
     def test_more_rows_than_a_page_are_all_looked_at(self):
         lake = self.lake
         lines = "".join(f"i{n},w{n % 7},torch number {n}\n" for n in range(4500))

@@ -79,7 +79,8 @@ struct query {
     struct query_entry entry;
     struct lh_engine *engine;
     struct lh_statement *statement;
-    struct lh_search_provider searches;
+    struct query_searches searches;
+    struct lh_search_provider provider;
     struct query_tables tables;
     struct query_answer answer;
     struct lh_statement_outcome outcome;
@@ -224,8 +225,9 @@ steps_run(struct query *x, struct lh_response *res, struct lh_error *err)
     lh_response_header(res, "X-Lakehouse-Query-Id", lh_str_of(x->entry.id));
     LH_TRY(lh_env_query_engine(x->q->env, &x->engine, err));
     LH_TRY(lh_statement_parse(x->engine, x->call, x->request->sql, &x->statement, err));
-    x->searches = query_search_provider(x->q);
-    lh_statement_searches_set(x->statement, &x->searches);
+    x->searches.q = x->q;
+    x->provider = query_search_provider(&x->searches);
+    lh_statement_searches_set(x->statement, &x->provider);
     LH_TRY(statement_bind(x, err));
     return statement_answer(x, res, err);
 }

@@ -79,12 +79,47 @@ hit_read(struct lh_arena *arena, const json_t *item, struct lh_statement_hit *ou
     };
 }
 
+/* ---- generations ---- */
+
+static uint64_t
+generation_seen(const struct query_searches *s, lh_str index)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (lh_str_eq(s->seen[i].index, index))
+            return s->seen[i].generation;
+    return 0;
+}
+
+static void
+generation_note(struct query_searches *s, struct lh_call *call, lh_str index, const json_t *answer)
+{
+    json_int_t generation = json_integer_value(json_object_get(answer, "generation"));
+
+    if (generation_seen(s, index) > 0 || s->count == LH_STATEMENT_SEARCHES_MAX)
+        return;
+    s->seen[s->count].index = lh_arena_str(&call->arena, index);
+    s->seen[s->count++].generation = (uint64_t)generation;
+}
+
+static lh_status
+search_ask(struct query_searches *s, struct lh_call *call, const struct lh_statement_search *search,
+           const json_t *body, json_t **out, struct lh_error *err)
+{
+    struct lh_mesh *mesh = s->q->env->mesh;
+    uint64_t generation = generation_seen(s, search->index);
+
+    if (search->is_words)
+        LH_TRY(lh_text_search(mesh, call, search->index, generation, body, out, err));
+    else
+        LH_TRY(lh_vector_search(mesh, call, search->index, generation, body, out, err));
+    generation_note(s, call, search->index, *out);
+    return LH_OK;
+}
+
 static lh_status
 search_run(void *self, struct lh_call *call, const struct lh_statement_search *search,
            const struct lh_statement_hit **hits, size_t *count, struct lh_error *err)
 {
-    struct queryd *q = self;
-    struct lh_mesh *mesh = q->env->mesh;
     LH_AUTO_JSON body = json_object();
     LH_AUTO_JSON answer = NULL;
     struct lh_statement_hit *made;
@@ -92,10 +127,7 @@ search_run(void *self, struct lh_call *call, const struct lh_statement_search *s
     size_t i;
 
     LH_TRY(body_make(search, body, err));
-    if (search->is_words)
-        LH_TRY(lh_text_search(mesh, call, search->index, body, &answer, err));
-    else
-        LH_TRY(lh_vector_search(mesh, call, search->index, body, &answer, err));
+    LH_TRY(search_ask(self, call, search, body, &answer, err));
     results = json_object_get(answer, "results");
     made = lh_arena_array(&call->arena, json_array_size(results) + 1, sizeof(*made));
     json_array_foreach (results, i, item)
@@ -106,7 +138,7 @@ search_run(void *self, struct lh_call *call, const struct lh_statement_search *s
 }
 
 struct lh_search_provider
-query_search_provider(struct queryd *q)
+query_search_provider(struct query_searches *s)
 {
-    return (struct lh_search_provider){.run = search_run, .self = q};
+    return (struct lh_search_provider){.run = search_run, .self = s};
 }

@@ -12,7 +12,18 @@
 #include "engine/search.h"
 #include "services/queryd/queryd.h"
 
-/* Borrows `q`. */
-struct lh_search_provider query_search_provider(struct queryd *q);
+/* Of one statement: every search of an index is answered by the generation that answered its
+ * first, so that a promotion meanwhile mixes nothing. */
+struct query_searches {
+    struct queryd *q;
+    struct {
+        lh_str index; /* in the call's arena */
+        uint64_t generation;
+    } seen[LH_STATEMENT_SEARCHES_MAX];
+    size_t count;
+};
+
+/* Borrows `s`, of which `q` is set and the rest zero. */
+struct lh_search_provider query_search_provider(struct query_searches *s);
 
 #endif

@@ -77,18 +77,29 @@ lh_vector_status(struct lh_mesh *m, struct lh_call *call, json_t **out, struct l
     return ask(m, call, &request, NULL, out, err);
 }
 
-lh_status
-lh_vector_search(struct lh_mesh *m, struct lh_call *call, lh_str index, const json_t *query,
-                 json_t **out, struct lh_error *err)
+static const char *
+search_path(struct lh_call *call, const char *what, uint64_t generation)
 {
-    return index_ask(m, call, index, INDEXES, "/search", query, true, out, err);
+    if (generation == 0)
+        return what;
+    return lh_arena_printf(&call->arena, "%s?generation=%llu", what,
+                           (unsigned long long)generation);
 }
 
 lh_status
-lh_text_search(struct lh_mesh *m, struct lh_call *call, lh_str index, const json_t *query,
-               json_t **out, struct lh_error *err)
+lh_vector_search(struct lh_mesh *m, struct lh_call *call, lh_str index, uint64_t generation,
+                 const json_t *query, json_t **out, struct lh_error *err)
 {
-    return index_ask(m, call, index, INTERNAL, "/words", query, true, out, err);
+    return index_ask(m, call, index, INDEXES, search_path(call, "/search", generation), query, true,
+                     out, err);
+}
+
+lh_status
+lh_text_search(struct lh_mesh *m, struct lh_call *call, lh_str index, uint64_t generation,
+               const json_t *query, json_t **out, struct lh_error *err)
+{
+    return index_ask(m, call, index, INTERNAL, search_path(call, "/words", generation), query, true,
+                     out, err);
 }
 
 lh_status

@@ -30,13 +30,15 @@ lh_vector_status(struct lh_mesh *m, struct lh_call *call, json_t **out, struct l
 
 /* ---- searching ---- */
 
-/* POST …/search: {"vector" or "text", "k", "filter", …}; hits ascending by distance. */
-lh_status lh_vector_search(struct lh_mesh *m, struct lh_call *call, lh_str index,
-                           const json_t *query, json_t **out, struct lh_error *err);
+/* POST …/search: {"vector" or "text", "k", "filter", …}; hits ascending by distance. `generation`
+ * 0 is the one that answers. */
+lh_status
+lh_vector_search(struct lh_mesh *m, struct lh_call *call, lh_str index, uint64_t generation,
+                 const json_t *query, json_t **out, struct lh_error *err);
 /* Its BM25 twin: {"text", "k", "filter"?, "sql_filter"?, "exclude_ids"?}; hits descending by score,
  * their distance null, from items that have a text. */
-lh_status lh_text_search(struct lh_mesh *m, struct lh_call *call, lh_str index, const json_t *query,
-                         json_t **out, struct lh_error *err);
+lh_status lh_text_search(struct lh_mesh *m, struct lh_call *call, lh_str index, uint64_t generation,
+                         const json_t *query, json_t **out, struct lh_error *err);
 
 /* ---- items ---- */
 

@@ -109,15 +109,28 @@ item_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_
     return lh_response_empty(res, 204, err);
 }
 
+/* ?generation=N, 0 when it is not said. */
+static lh_status
+searched_find(struct vectord *v, struct lh_call *call, struct lh_request *req,
+              struct vector_generation **out, struct lh_error *err)
+{
+    static const char *const names[] = {"generation", NULL};
+    int64_t number = 0;
+
+    LH_TRY(lh_request_query_only(req, names, err));
+    LH_TRY(lh_request_query_i64(req, "generation", 1, INT64_MAX, &number, err));
+    return vector_searched(v, call, lh_request_param(req, "name"), (uint64_t)number, out, err);
+}
+
 static lh_status
 search(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
        struct lh_error *err)
 {
     LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+    LH_AUTO(vector_generation) *g = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
-    LH_TRY(vector_search(self, call, lh_request_param(req, "name"), lh_bytes_str(req->body_bytes),
-                         &answer, err));
+    LH_TRY(searched_find(self, call, req, &g, err));
+    LH_TRY(vector_search_in(g, call, lh_bytes_str(req->body_bytes), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
 
@@ -292,9 +305,10 @@ words_search(void *self, struct lh_call *call, struct lh_request *req, struct lh
              struct lh_error *err)
 {
     LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
+    LH_AUTO(vector_generation) *g = NULL;
 
-    LH_TRY(vector_words_search(self, call, lh_request_param(req, "name"),
-                               lh_bytes_str(req->body_bytes), &answer, err));
+    LH_TRY(searched_find(self, call, req, &g, err));
+    LH_TRY(vector_words_search_in(g, call, lh_bytes_str(req->body_bytes), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
 

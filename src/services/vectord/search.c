@@ -476,6 +476,37 @@ vector_words_search_in(struct vector_generation *g, struct lh_call *call, lh_str
     return search(g, call, body, true, answer, err);
 }
 
+static lh_status
+ready_check(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
+            struct lh_error *err)
+{
+    LH_AUTO(vector_definition) *d = NULL;
+    const struct vector_generation_spec *spec;
+
+    LH_TRY(vector_known(v, call, name, &d, err));
+    spec = vector_definition_find(d, number);
+    if (spec && spec->state != VECTOR_READY)
+        return lh_fail(err, LH_CONFLICT, "vectors.generation_not_ready",
+                       "generation %llu of '%s' is %s", (unsigned long long)number, d->name,
+                       vector_state_name(spec->state));
+    return LH_OK;
+}
+
+lh_status
+vector_searched(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
+                struct vector_generation **out, struct lh_error *err)
+{
+    LH_AUTO(vector_generation) *g = NULL;
+
+    if (number == 0)
+        return vector_current(v, call, name, out, err);
+    LH_TRY(ready_check(v, call, name, number, err));
+    LH_TRY(vector_generation_get(v, call, name, number, &g, err));
+    LH_TRY(vector_registry_follow(v, call, g, err));
+    *out = lh_take(g);
+    return LH_OK;
+}
+
 lh_status
 vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
               struct lh_buf *answer, struct lh_error *err)
@@ -484,14 +515,4 @@ vector_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
 
     LH_TRY(vector_current(v, call, name, &g, err));
     return vector_search_in(g, call, body, answer, err);
-}
-
-lh_status
-vector_words_search(struct vectord *v, struct lh_call *call, lh_str name, lh_str body,
-                    struct lh_buf *answer, struct lh_error *err)
-{
-    LH_AUTO(vector_generation) *g = NULL;
-
-    LH_TRY(vector_current(v, call, name, &g, err));
-    return vector_words_search_in(g, call, body, answer, err);
 }
