@@ -386,6 +386,39 @@ class BuildBudget(BuildCase):
         self.assertIn("vectors.memory", {e["code"] for e in self.lake.get("/v1/errors").json["errors"]})
 
 
+class Limits(BuildCase):
+    CONFIG = "[vectors]\nindexes_max = 2\ngenerations_keep = 2\nitems_max = 3\ntext_max = \"64\"\nmetadata_max = \"20\"\n"
+
+    def test_settings_bound_indexes_generations_and_items(self):
+        self.lake.ingest("notes", b"note_id,title,body\n" + b"".join(b"n%d,t,steel torch %d\n" % (i, i) for i in range(20)), format="csv")
+        self.create("one")
+        self.create("two")
+        answer = self.lake.post(INDEXES, {"name": "three", "dimension": 2, "metric": "l2"})
+        self.assertEqual((answer.status, answer.json["code"]), (413, "vectors.too_many_indexes"))
+        for i in range(4):
+            self.build("one", metadata_columns=[], m=8 + i)
+        listed = self.lake.get(f"{INDEXES}/one/generations").json["generations"]
+        self.assertEqual([g["generation"] for g in listed], [5, 4, 3])
+        self.assertEqual([g["parameters"]["m"] for g in listed], [11, 10, 9])
+        kept = {name.split(".")[0].split("-")[1] for name in os.listdir(self.lake.bucket_path("_vectors/one/embeddings"))}
+        self.assertEqual(len(kept), 3, kept)
+        answer = self.lake.post(f"{INDEXES}/one/promote", {"generation": 2})
+        self.assertEqual((answer.status, answer.json["code"]), (404, "vectors.unknown_generation"))
+        self.assertEqual(len(self.ids("one", text="steel", k=30)), 20)
+        for items, code in (([{"id": str(i), "text": "a"} for i in range(4)], "vectors.too_many_items"), ([{"id": "a", "text": "x" * 65}], "vectors.text_too_big"),
+                            ([{"id": "a", "text": "a", "metadata": {"k": "x" * 20}}], "vectors.metadata_too_big")):
+            answer = self.lake.post(f"{INDEXES}/two/items", {"items": items})
+            self.assertEqual((answer.status, answer.json["code"]), (413, code))
+        answer = self.lake.post(f"{INDEXES}/two/search", {"text": "x" * 65})
+        self.assertEqual((answer.status, answer.json["code"]), (413, "vectors.text_too_big"))
+        pages, cursor = [], ""
+        while cursor is not None:
+            page = self.lake.get(f"/v1/jobs?limit=3&cursor={cursor}").json
+            pages.append([j["id"] for j in page["jobs"]])
+            cursor = page.get("next_cursor")
+        self.assertEqual((len(pages), sum(pages, [])), (2, [j["id"] for j in self.lake.get("/v1/jobs").json["jobs"]]))
+
+
 class KilledPromotion(unittest.TestCase):
     def promotion(self, fault, generation):
         with Lake() as lake:

@@ -25,8 +25,8 @@ const struct lh_config_key vectord_config[] = {
     {"vectors.commit_timeout", LH_CONFIG_DURATION, "60s", 100, HOUR_MS,
      "Time for one batch of items to reach the bucket.", NULL, false},
     {"vectors.generations_keep", LH_CONFIG_I64, "4", 1, 30,
-     "Generations of an index that are kept, the current one included; the oldest go when another "
-     "is made.",
+     "Generations of an index that stay when another is made, the current one included; the "
+     "oldest go.",
      NULL, false},
     {"vectors.drift_max", LH_CONFIG_F64, "0.3", 0, 1,
      "Share of unknown words in new texts from which a refresh learns a model anew.", NULL, false},
