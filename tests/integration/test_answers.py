@@ -299,11 +299,13 @@ class Extractive(AnswerCase):
 
 
 class Generated(AnswerCase):
+    MORE = ""
+
     @classmethod
     def setUpClass(cls):
         cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
         threading.Thread(target=cls.server.serve_forever, daemon=True).start()
-        cls.CONFIG = (f'[bridge]\nretries = 0\n[[provider]]\nname = "far"\nkind = "openai"\nurl = "http://127.0.0.1:{cls.server.server_port}"\n'
+        cls.CONFIG = cls.MORE + (f'[bridge]\nretries = 0\n[[provider]]\nname = "far"\nkind = "openai"\nurl = "http://127.0.0.1:{cls.server.server_port}"\n'
                       '[[model]]\nname = "talker"\nprovider = "far"\nkind = "generate"\n')
         super().setUpClass()
 
@@ -344,6 +346,22 @@ class Generated(AnswerCase):
     def test_without_generate_no_model_is_asked(self):
         self.assertEqual(self.ask("When did Ann renew her forklift licence?", generate=False)["model"], "extractive")
         self.assertEqual(Model.asked, [])
+
+
+class TokenBudget(Generated):
+    MORE = "rag.prompt_tokens = 300\nrag.answer_tokens = 7\n"
+
+    def test_no_model_is_told_more_than_its_tokens(self):
+        long = " ".join(f"Forklift licence number {i} was renewed in May." for i in range(400))
+        self.lake.post(f"{INDEXES}/notes/items", {"items": [{"id": "long", "text": long}]})
+        self.addCleanup(self.lake.request, "DELETE", f"{INDEXES}/notes/items/long")
+        self.ask("Which forklift licence was renewed?", model="talker")
+        asked = Model.asked[0]
+        self.assertEqual(asked["max_tokens"], 7)
+        told = sum(len(m["content"].encode()) for m in asked["messages"])
+        self.assertTrue(800 < told <= 4 * 300, told)
+        self.assertIn("Forklift licence", asked["messages"][-1]["content"])
+        self.assertTrue(asked["messages"][-1]["content"].endswith("Question: Which forklift licence was renewed?"))
 
 
 class InsideSql(AnswerCase):
