@@ -36,6 +36,7 @@ class EveryRoute(unittest.TestCase):
         cls.routes = [(method.upper(), path) for path, operations in paths.items() for method, operation in operations.items()
                       if method != "parameters" and TAGS & set(operation["tags"])]
         assert len(cls.routes) >= 31, cls.routes
+        cls.tags = {path: {tag for o in operations if o != "parameters" for tag in operations[o]["tags"]} for path, operations in paths.items()}
 
     @classmethod
     def tearDownClass(cls):
@@ -96,6 +97,14 @@ class EveryRoute(unittest.TestCase):
             response = connection.getresponse()
             self.assertEqual((response.status, json.loads(response.read())["code"]), (413, "request.too_big"), path)
             connection.close()
+
+    def test_an_unknown_parameter_is_refused(self):
+        for method, path in self.routes:
+            if method == "POST" and "models" in self.tags[path]:
+                continue  # clients of OpenAI's protocol add their own
+            answer = self.lake.request(method, filled(path) + "?nobody_knows=1", b"{}" if method == "POST" else None, headers=WRITER)
+            self.problem(answer, 400, "request.query_unknown", (method, path))
+            self.assertIn("nobody_knows", answer.json["detail"])
 
     def test_the_callers_trace_is_kept(self):
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -16,6 +16,13 @@ enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 #define SEARCH_BODY_MAX ((uint64_t)8 << 20)
 #define DEFINITION_BODY_MAX ((uint64_t)64 << 10)
 
+/* A parameter that a route does not know is a mistake that should be told. */
+static lh_status
+query_none(const struct lh_request *req, struct lh_error *err)
+{
+    return lh_request_query_only(req, (const char *const[]){NULL}, err);
+}
+
 static lh_status
 index_create(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
              struct lh_error *err)
@@ -23,7 +30,7 @@ index_create(void *self, struct lh_call *call, struct lh_request *req, struct lh
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_index_create(self, call, body, &answer, err));
     return lh_response_json(res, 201, &answer, err);
@@ -50,7 +57,7 @@ index_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_re
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_index_describe(self, call, lh_request_param(req, "name"), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
@@ -59,6 +66,7 @@ static lh_status
 index_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
              struct lh_error *err)
 {
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_index_delete(self, call, lh_request_param(req, "name"), err));
     return lh_response_empty(res, 204, err);
 }
@@ -69,7 +77,7 @@ items_upsert(void *self, struct lh_call *call, struct lh_request *req, struct lh
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_items_upsert(self, call, lh_request_param(req, "name"),
                                lh_bytes_str(req->body_bytes), &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -82,7 +90,7 @@ items_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_items_delete(self, call, lh_request_param(req, "name"), body, &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -94,7 +102,7 @@ item_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_res
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_item_get(self, call, lh_request_param(req, "name"), lh_request_param(req, "id"),
                            &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -104,6 +112,7 @@ static lh_status
 item_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
             struct lh_error *err)
 {
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_item_delete(self, call, lh_request_param(req, "name"),
                               lh_request_param(req, "id"), err));
     return lh_response_empty(res, 204, err);
@@ -140,7 +149,7 @@ generations_list(void *self, struct lh_call *call, struct lh_request *req, struc
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_generations_list(self, call, lh_request_param(req, "name"), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
@@ -154,6 +163,7 @@ promote(void *self, struct lh_call *call, struct lh_request *req, struct lh_resp
     LH_AUTO_JSON body = NULL;
     int64_t generation;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(lh_json_only(body, fields, err));
     LH_TRY(lh_json_i64(body, "generation", &generation, err));
@@ -171,6 +181,7 @@ rollback(void *self, struct lh_call *call, struct lh_request *req, struct lh_res
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, true, &body, err));
     LH_TRY(lh_json_only(body, (const char *const[]){NULL}, err));
     LH_TRY(vector_rollback(self, call, lh_request_param(req, "name"), &answer, err));
@@ -184,6 +195,7 @@ merge(void *self, struct lh_call *call, struct lh_request *req, struct lh_respon
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_merge_indexes(self, call, lh_request_param(req, "name"), body, &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -196,6 +208,7 @@ build(void *self, struct lh_call *call, struct lh_request *req, struct lh_respon
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_build_start(self, call, lh_request_param(req, "name"), body, &answer, err));
     return lh_response_json(res, 202, &answer, err);
@@ -208,6 +221,7 @@ refresh(void *self, struct lh_call *call, struct lh_request *req, struct lh_resp
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, true, &body, err));
     LH_TRY(lh_json_only(body, (const char *const[]){NULL}, err));
     LH_TRY(vector_refresh_start(self, call, lh_request_param(req, "name"), &answer, err));
@@ -221,6 +235,7 @@ trials_start(void *self, struct lh_call *call, struct lh_request *req, struct lh
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_trials_start(self, call, lh_request_param(req, "name"), body, &answer, err));
     return lh_response_json(res, 202, &answer, err);
@@ -233,6 +248,7 @@ autotune_start(void *self, struct lh_call *call, struct lh_request *req, struct 
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, true, &body, err));
     LH_TRY(vector_autotune_start(self, call, lh_request_param(req, "name"), body, &answer, err));
     return lh_response_json(res, 202, &answer, err);
@@ -259,6 +275,7 @@ trials_best(void *self, struct lh_call *call, struct lh_request *req, struct lh_
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_trials_best(self, call, lh_request_param(req, "name"), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
@@ -286,6 +303,7 @@ job_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_resp
     struct vectord *v = self;
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_jobs_print(v->jobs, call, lh_request_param(req, "id"), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
@@ -296,6 +314,7 @@ job_cancel(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
 {
     struct vectord *v = self;
 
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_jobs_cancel(v->jobs, call, lh_request_param(req, "id"), err));
     return lh_response_empty(res, 204, err);
 }
@@ -321,7 +340,7 @@ hybrid(void *self, struct lh_call *call, struct lh_request *req, struct lh_respo
     LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_hybrid_answer(self, call, body, &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -334,7 +353,7 @@ rag(void *self, struct lh_call *call, struct lh_request *req, struct lh_response
     LH_AUTO_BUF(answer, SEARCH_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_rag_answer(self, call, body, &answer, err));
     return lh_response_json(res, 200, &answer, err);
@@ -347,7 +366,7 @@ playbook_record(void *self, struct lh_call *call, struct lh_request *req, struct
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
     LH_AUTO_JSON body = NULL;
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(lh_request_json(req, false, &body, err));
     LH_TRY(vector_playbook_record(self, call, body, &answer, err));
     return lh_response_json(res, 201, &answer, err);
@@ -359,7 +378,7 @@ playbook_get(void *self, struct lh_call *call, struct lh_request *req, struct lh
 {
     LH_AUTO_BUF(answer, ANSWER_BYTES_MAX);
 
-    LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_playbook_read(self, call, lh_request_param(req, "id"), &answer, err));
     return lh_response_json(res, 200, &answer, err);
 }
@@ -368,6 +387,7 @@ static lh_status
 playbook_delete(void *self, struct lh_call *call, struct lh_request *req, struct lh_response *res,
                 struct lh_error *err)
 {
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_playbook_retract(self, call, lh_request_param(req, "id"), err));
     return lh_response_empty(res, 204, err);
 }
@@ -382,7 +402,7 @@ status_get(void *self, struct lh_call *call, struct lh_request *req, struct lh_r
     struct lh_json_writer w = lh_json_writer_over(&answer);
     size_t count = 0;
 
-    (void)req;
+    LH_TRY(query_none(req, err));
     LH_TRY(vector_index_count(self, call, &count, err));
     lh_json_object_begin(&w);
     lh_json_set_u64(&w, "indexes", count);
