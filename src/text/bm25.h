@@ -9,8 +9,8 @@
  *     score = Σ over query terms  qf · idf · tf · (k1 + 1) / (tf + k1 · (1 - b + b · len / avg))
  *     idf = ln(1 + (N - df + 0.5) / (df + 0.5))
  *
- * Postings are coded in blocks of 128 with the best score that a block can give (block-max WAND),
- * so that a search decodes only blocks that can still matter. The answer is the same as that of
+ * Postings are coded in blocks of 128 with bounds of what a block can give, so that a search decodes
+ * only blocks that can still matter, window by window (MaxScore). The answer is the same as that of
  * looking at every posting; equal scores are ordered by id, ascending.
  *
  * Owns     everything it needs; texts are borrowed for the call.
@@ -21,8 +21,9 @@
  *          "bm25.damaged" when decoding, LH_UNSUPPORTED "text.language".
  * Format   docs/formats/bm25.md
  * Sources  Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009 (with Lucene's idf,
- *          which is never negative); Ding and Suel, Faster Top-k Document Retrieval Using Block-Max
- *          Indexes, SIGIR 2011.
+ *          which is never negative); Turtle and Flood, Query Evaluation: Strategies and
+ *          Optimizations, 1995 (MaxScore); Ding and Suel, Faster Top-k Document Retrieval Using
+ *          Block-Max Indexes, SIGIR 2011.
  */
 #ifndef LH_TEXT_BM25_H
 #define LH_TEXT_BM25_H

@@ -83,15 +83,59 @@ block_close(struct bm25_list *l)
     return grown;
 }
 
+static bool
+is_matched(const struct bm25_best *new, const struct bm25_best *by)
+{
+    return by->frequency >= new->frequency && by->length <= new->length;
+}
+
+/* Makes room for another: two neighbours become one that matches both. Those whose frequencies
+ * differ least lose least. */
+static void
+best_join(struct bm25_best *best, size_t count)
+{
+    size_t at = 0;
+
+    for (size_t i = 1; i + 1 < count; i++) {
+        if (best[i].frequency - best[i + 1].frequency < best[at].frequency - best[at + 1].frequency)
+            at = i;
+    }
+    best[at].length = best[at + 1].length;
+    memmove(best + at + 1, best + at + 2, (count - at - 2) * sizeof(*best));
+}
+
+/* Into `best` without those that it matches. */
+static void
+best_insert(struct bm25_block *b, struct bm25_best new)
+{
+    struct bm25_best all[BM25_BEST + 1];
+    size_t count = 0, i = 0;
+
+    for (; i < b->best_count && b->best[i].frequency > new.frequency; i++)
+        all[count++] = b->best[i];
+    all[count++] = new;
+    for (; i < b->best_count; i++) {
+        if (!is_matched(&b->best[i], &new))
+            all[count++] = b->best[i];
+    }
+    if (count > BM25_BEST)
+        best_join(all, count--);
+    memcpy(b->best, all, count * sizeof(*all));
+    b->best_count = (uint8_t)count;
+}
+
 static void
 block_extend(struct bm25_block *b, struct bm25_posting posting, uint32_t length)
 {
-    uint16_t frequency = (uint16_t)posting.frequency;
-    uint16_t shortest = (uint16_t)(length < UINT16_MAX ? length : UINT16_MAX);
+    struct bm25_best new = {(uint16_t)posting.frequency,
+                            (uint16_t)(length < UINT16_MAX ? length : UINT16_MAX)};
 
     b->last_doc = posting.doc;
-    b->frequency_max = b->frequency_max > frequency ? b->frequency_max : frequency;
-    b->length_min = b->length_min < shortest ? b->length_min : shortest;
+    for (size_t i = 0; i < b->best_count; i++) {
+        if (is_matched(&new, &b->best[i]))
+            return;
+    }
+    best_insert(b, new);
 }
 
 size_t
@@ -105,7 +149,7 @@ bm25_list_add(struct bm25_list *l, struct bm25_posting posting, uint32_t length)
     n += number_put(to + n, posting.frequency);
     l->len += (uint32_t)n;
     if (l->count % BM25_BLOCK == 0)
-        l->open = (struct bm25_block){.length_min = UINT16_MAX};
+        l->open = (struct bm25_block){0};
     block_extend(&l->open, posting, length);
     l->open.end = l->len;
     l->count++;
@@ -122,6 +166,16 @@ bm25_list_bytes(const struct bm25_list *l)
     return l->cap + cap * sizeof(*l->blocks);
 }
 
+/* Eight numbers of one byte each: four postings of a frequent word. */
+static bool
+are_short(const uint8_t *at)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return (bytes & 0x8080808080808080U) == 0;
+}
+
 size_t
 bm25_list_decode(const struct bm25_list *l, size_t i, struct bm25_posting out[BM25_BLOCK])
 {
@@ -132,6 +186,15 @@ bm25_list_decode(const struct bm25_list *l, size_t i, struct bm25_posting out[BM
 
     while (at < end) {
         uint32_t distance;
+
+        if (end - at >= 8 && are_short(at)) {
+            for (size_t k = 0; k < 8; k += 2) {
+                doc += at[k];
+                out[n++] = (struct bm25_posting){doc, at[k + 1]};
+            }
+            at += 8;
+            continue;
+        }
         at = number_get(at, &distance);
         at = number_get(at, &out[n].frequency);
         doc += distance;

@@ -24,12 +24,19 @@ struct bm25_posting {
     uint32_t doc, frequency;
 };
 
-/* A closed block: its postings end at `end` of the list's bytes. */
+#define BM25_BEST 4
+
+/* A closed block: its postings end at `end` of the list's bytes. None of them scores more than the
+ * best of `best`, whatever the average length: each is matched by one that is no less frequent in a
+ * document that is no longer. */
 struct bm25_block {
     uint32_t last_doc;
     uint32_t end;
-    uint16_t frequency_max;
-    uint16_t length_min; /* of its documents; 65535 and more as 65535 */
+    struct bm25_best {
+        uint16_t frequency;
+        uint16_t length; /* 65535 and more as 65535 */
+    } best[BM25_BEST];   /* both descending */
+    uint8_t best_count;
 };
 
 struct bm25_list {

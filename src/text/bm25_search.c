@@ -1,30 +1,40 @@
 /*
- * Block-max WAND. Every word of the query has a cursor on its list, and cursors are kept in the
- * order of their documents. Adding up the best that each list can give, in that order, until the
- * worst of the k hits so far can be beaten, finds the *pivot*: no document before it can be a hit.
- * Then the same sum over the blocks in which the pivot would lie, which is a tighter bound, either
- * lets it through to be scored, or shows up to where nothing can be found, and all cursors skip
- * there without decoding what lies between.
+ * MaxScore over windows of documents. Blocks of postings carry bounds of what they can give, so
+ * that a window, about as wide as a block of the most frequent word, has a bound for each word.
+ * Words that together cannot reach the worst of the k hits so far are *optional* there; when all
+ * are, the window is passed over without being decoded. The postings of the others are added up,
+ * list by list, in an array over the window: a sum that is rounded, and that only says who is
+ * looked at. A document that can still become a hit is looked up in the optional lists, as long as
+ * it can, and then scored again exactly.
  *
- * Bounds are compared with a margin for rounding; scores are summed in the order of the query's
- * words, so that they do not depend on the path the cursors took.
+ * Walking the lists document by document (WAND) spends most of its time on keeping cursors in order
+ * where words are frequent: see docs/decisions/bm25-windows.md.
+ *
+ * Bounds are compared with a margin for rounding; exact scores are summed in the order of the
+ * query's words, so that they do not depend on the windows.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include "base/alloc.h"
 #include "text/bm25_parts.h"
 
-#define MARGIN 1.000001
+#define MARGIN 1.0001 /* sums of 256 floats are right to 2e-5 */
+
+enum { WINDOW_MIN = 256, WINDOW_MAX = 4096, GROUP = 16, NO_BLOCK = -1 };
+
+/* How many postings are added in the time that looking one document up in a list takes. */
+#define LOOKUP_POSTINGS 8
 
 struct cursor {
     const struct bm25_list *list;
     double weight;     /* idf · (k1 + 1) · how often the query says it */
-    double most;       /* that any posting can give */
-    size_t block;      /* decoded */
-    size_t ahead;      /* block in which `block_most` looked last; never before `block` */
-    double ahead_most; /* that a posting of block `ahead` can give */
-    size_t at, count;
-    uint32_t doc; /* postings[at].doc, or BM25_DOC_NONE at the end */
+    float *bounds;     /* by block: the most that a posting of it gives */
+    size_t block;      /* the first that may reach into the window */
+    double most;       /* that a posting in the window can give */
+    double given;      /* to the document in hand */
+    ptrdiff_t decoded; /* block */
+    size_t at, count;  /* the first posting of it that is not before the window */
     struct bm25_posting postings[BM25_BLOCK];
 };
 
@@ -34,7 +44,14 @@ struct search {
     double k1, base, slope; /* k1 · (1 - b), k1 · b / average length */
     struct cursor *cursors;
     size_t cursor_count;
-    struct cursor **order;    /* by document */
+    struct cursor **order; /* by what they can give in the window, the least first */
+    size_t optional_count; /* of them */
+    double optional_most;  /* together */
+    uint32_t from, to;     /* the window */
+    struct window {
+        float sums[WINDOW_MAX];
+        bool is_touched[WINDOW_MAX / GROUP];
+    } * window;
     struct lh_bm25_hit *heap; /* the worst first */
     size_t hit_count, k;
 };
@@ -48,34 +65,39 @@ share(const struct search *s, double frequency, double length)
 /* ---- cursors ---- */
 
 static double
-block_bound(const struct search *s, const struct cursor *c, size_t block)
+block_bound(const struct search *s, const struct cursor *c, const struct bm25_block *b)
 {
-    const struct bm25_block *b = bm25_list_block(c->list, block);
+    double most = 0;
 
-    return c->weight * share(s, b->frequency_max, b->length_min);
-}
+    for (size_t i = 0; i < b->best_count; i++) {
+        double given = share(s, b->best[i].frequency, b->best[i].length);
 
-static void
-cursor_open_block(struct cursor *c, size_t block)
-{
-    c->block = block;
-    c->at = 0;
-    c->count =
-        block < bm25_list_block_count(c->list) ? bm25_list_decode(c->list, block, c->postings) : 0;
-    c->doc = c->count ? c->postings[0].doc : BM25_DOC_NONE;
+        most = given > most ? given : most;
+    }
+    return c->weight * most;
 }
 
 static void
 cursor_start(const struct search *s, struct cursor *c)
 {
-    c->most = 0;
-    for (size_t i = 0; i < bm25_list_block_count(c->list); i++) {
-        double bound = block_bound(s, c, i);
-        c->most = bound > c->most ? bound : c->most;
-    }
-    c->ahead = 0;
-    c->ahead_most = block_bound(s, c, 0);
-    cursor_open_block(c, 0);
+    size_t count = bm25_list_block_count(c->list);
+
+    c->bounds = lh_alloc_array(count, sizeof(*c->bounds));
+    c->decoded = NO_BLOCK;
+    for (size_t i = 0; i < count; i++)
+        c->bounds[i] = (float)block_bound(s, c, bm25_list_block(c->list, i));
+}
+
+static uint32_t
+block_last(const struct cursor *c, size_t block)
+{
+    return bm25_list_block(c->list, block)->last_doc;
+}
+
+static uint32_t
+block_first(const struct cursor *c, size_t block)
+{
+    return block ? block_last(c, block - 1) + 1 : 0;
 }
 
 /* The block that would hold `doc`, from `from` on; one past the last when all end before it. Steps
@@ -100,49 +122,34 @@ block_for(const struct bm25_list *l, size_t from, uint32_t doc)
     return low;
 }
 
-/* To the first posting at or behind `doc`. */
 static void
-cursor_seek(struct cursor *c, uint32_t doc)
+cursor_decode(const struct search *s, struct cursor *c, size_t block)
 {
-    if (c->doc >= doc)
-        return;
-    size_t block = block_for(c->list, c->block, doc);
-    if (block != c->block)
-        cursor_open_block(c, block);
-    while (c->at < c->count && c->postings[c->at].doc < doc)
+    if (c->decoded != (ptrdiff_t)block) {
+        c->count = bm25_list_decode(c->list, block, c->postings);
+        c->decoded = (ptrdiff_t)block;
+        c->at = 0;
+    }
+    while (c->at < c->count && c->postings[c->at].doc < s->from)
         c->at++;
-    c->doc = c->at < c->count ? c->postings[c->at].doc : BM25_DOC_NONE;
 }
 
-/* What the block that would hold `doc` can give; 0 past the end. *last is its last document. */
-static double
-cursor_block_most(const struct search *s, struct cursor *c, uint32_t doc, uint32_t *last)
+/* How often the word is in a document of the window; `block` is the one that would hold it. */
+static uint32_t
+cursor_frequency(const struct search *s, struct cursor *c, size_t block, uint32_t doc)
 {
-    size_t from = c->ahead > c->block ? c->ahead : c->block;
-    size_t block = block_for(c->list, from, doc);
+    size_t low, high;
 
-    if (block == bm25_list_block_count(c->list)) {
-        *last = BM25_DOC_NONE - 1;
-        return 0;
-    }
-    if (block != c->ahead) {
-        c->ahead = block;
-        c->ahead_most = block_bound(s, c, block);
-    }
-    *last = bm25_list_block(c->list, block)->last_doc;
-    return c->ahead_most;
-}
+    cursor_decode(s, c, block);
+    for (low = c->at, high = c->count; low < high;) {
+        size_t mid = (low + high) / 2;
 
-static void
-order_restore(struct search *s)
-{
-    for (size_t i = 1; i < s->cursor_count; i++) {
-        struct cursor *c = s->order[i];
-        size_t j = i;
-        for (; j > 0 && s->order[j - 1]->doc > c->doc; j--)
-            s->order[j] = s->order[j - 1];
-        s->order[j] = c;
+        if (c->postings[mid].doc < doc)
+            low = mid + 1;
+        else
+            high = mid;
     }
+    return low < c->count && c->postings[low].doc == doc ? c->postings[low].frequency : 0;
 }
 
 /* ---- hits ---- */
@@ -213,108 +220,266 @@ is_allowed(const struct search *s, uint32_t doc)
     return !f->bits || (id < f->bit_count && (f->bits[id / 64] >> (id % 64) & 1));
 }
 
-static void
-document_score(struct search *s, uint32_t doc)
+/* ---- one document ---- */
+
+static bool
+is_hopeless(const struct search *s, double most)
 {
-    double score = 0, length = s->data->lengths[doc];
+    return most * MARGIN < threshold(s);
+}
+
+/* What the word may give to a document of this length, by the bounds of its block. */
+static double
+cursor_bound(const struct search *s, const struct cursor *c, size_t block, double length)
+{
+    double by_length =
+        c->weight * share(s, bm25_list_block(c->list, block)->best[0].frequency, length);
+    double by_block = (double)c->bounds[block];
+
+    return by_length < by_block ? by_length : by_block;
+}
+
+/* What the word gives to the document in hand, unless that cannot be enough beside `others`. */
+static bool
+cursor_give(const struct search *s, struct cursor *c, uint32_t doc, double others)
+{
+    size_t block = block_for(c->list, c->block, doc);
+    double length = s->data->lengths[doc];
+    uint32_t frequency;
+
+    c->given = 0;
+    if (block == bm25_list_block_count(c->list))
+        return !is_hopeless(s, others);
+    if (is_hopeless(s, others + cursor_bound(s, c, block, length)))
+        return false;
+    frequency = cursor_frequency(s, c, block, doc);
+    if (frequency > 0)
+        c->given = c->weight * share(s, frequency, length);
+    return !is_hopeless(s, others + c->given);
+}
+
+/* `sum` is about what the words that are not optional give. */
+static void
+document_score(struct search *s, uint32_t doc, double sum)
+{
+    double score = 0, rest = s->optional_most;
 
     if (!is_allowed(s, doc))
         return;
-    for (size_t i = 0; i < s->cursor_count; i++) {
-        const struct cursor *c = &s->cursors[i];
-        if (c->doc == doc)
-            score += c->weight * share(s, c->postings[c->at].frequency, length);
+    for (size_t i = s->optional_count; i-- > 0;) {
+        rest -= s->order[i]->most;
+        if (!cursor_give(s, s->order[i], doc, sum + rest))
+            return;
+        sum += s->order[i]->given;
     }
+    for (size_t i = s->optional_count; i < s->cursor_count; i++)
+        (void)cursor_give(s, s->order[i], doc, INFINITY);
+    for (size_t i = 0; i < s->cursor_count; i++)
+        score += s->cursors[i].given;
     hit_offer(s, (struct lh_bm25_hit){s->data->ids[doc], (float)score});
 }
 
-/* ---- the walk ---- */
+/* ---- windows ---- */
 
-/* The first cursor in order up to which the lists together can reach the threshold, and the last
- * one on the same document; false when all of them cannot. */
+/* Where the next window may begin: the first document that any list may hold. */
 static bool
-pivot_find(const struct search *s, size_t *pivot)
+window_from(struct search *s)
 {
-    double sum = 0, wanted = threshold(s);
+    uint32_t first = BM25_DOC_NONE;
 
-    for (size_t i = 0; i < s->cursor_count && s->order[i]->doc != BM25_DOC_NONE; i++) {
-        sum += s->order[i]->most;
-        if (sum * MARGIN < wanted)
+    for (size_t i = 0; i < s->cursor_count; i++) {
+        struct cursor *c = &s->cursors[i];
+        uint32_t begin;
+
+        c->block = block_for(c->list, c->block, s->from);
+        if (c->block == bm25_list_block_count(c->list))
             continue;
-        while (i + 1 < s->cursor_count && s->order[i + 1]->doc == s->order[i]->doc)
-            i++;
-        *pivot = i;
-        return true;
+        begin = block_first(c, c->block);
+        begin = begin > s->from ? begin : s->from;
+        first = begin < first ? begin : first;
+    }
+    s->from = first;
+    return first != BM25_DOC_NONE;
+}
+
+/* As far as the first block ends that ends behind the least width. */
+static void
+window_to(struct search *s)
+{
+    s->to = s->from + WINDOW_MAX;
+    for (size_t i = 0; i < s->cursor_count; i++) {
+        const struct cursor *c = &s->cursors[i];
+        size_t block = block_for(c->list, c->block, s->from + WINDOW_MIN - 1);
+
+        if (block < bm25_list_block_count(c->list) && block_last(c, block) < s->to)
+            s->to = block_last(c, block) + 1;
+    }
+}
+
+static void
+cursor_look(const struct search *s, struct cursor *c)
+{
+    size_t count = bm25_list_block_count(c->list);
+
+    c->most = 0;
+    for (size_t i = c->block; i < count && block_first(c, i) < s->to; i++)
+        c->most = (double)c->bounds[i] > c->most ? (double)c->bounds[i] : c->most;
+}
+
+static void
+order_restore(struct search *s)
+{
+    for (size_t i = 1; i < s->cursor_count; i++) {
+        struct cursor *c = s->order[i];
+        size_t j = i;
+        for (; j > 0 && s->order[j - 1]->most > c->most; j--)
+            s->order[j] = s->order[j - 1];
+        s->order[j] = c;
+    }
+}
+
+/* False when no document of the window can be a hit. */
+static bool
+optional_find(struct search *s)
+{
+    s->optional_most = 0;
+    for (s->optional_count = 0; s->optional_count < s->cursor_count; s->optional_count++) {
+        double most = s->order[s->optional_count]->most;
+
+        if (!is_hopeless(s, s->optional_most + most))
+            return true;
+        s->optional_most += most;
     }
     return false;
 }
 
-/* Can the blocks around `doc` reach the threshold? If not, *next is the first document after it for
- * which this may be different. */
 static bool
-blocks_can(struct search *s, size_t pivot, uint32_t doc, uint32_t *next)
+window_open(struct search *s)
 {
-    double sum = 0;
-
-    *next = pivot + 1 < s->cursor_count ? s->order[pivot + 1]->doc : BM25_DOC_NONE;
-    for (size_t i = 0; i <= pivot; i++) {
-        uint32_t last;
-        sum += cursor_block_most(s, s->order[i], doc, &last);
-        if (last + 1 < *next)
-            *next = last + 1;
-    }
-    return sum * MARGIN >= threshold(s);
+    if (!window_from(s))
+        return false;
+    window_to(s);
+    for (size_t i = 0; i < s->cursor_count; i++)
+        cursor_look(s, &s->cursors[i]);
+    order_restore(s);
+    return true;
 }
 
 static void
-cursors_seek(struct search *s, size_t pivot, uint32_t doc)
+block_add(struct search *s, const struct cursor *c)
 {
-    for (size_t i = 0; i <= pivot; i++)
-        cursor_seek(s->order[i], doc);
-    order_restore(s);
+    float weight = (float)c->weight, base = (float)s->base, slope = (float)s->slope;
+
+    for (size_t i = c->at; i < c->count && c->postings[i].doc < s->to; i++) {
+        uint32_t doc = c->postings[i].doc, place = doc - s->from;
+        float frequency = (float)c->postings[i].frequency;
+        float length = (float)(int32_t)(s->data->lengths[doc] & ~BM25_DEAD);
+
+        s->window->sums[place] += weight * frequency / (frequency + base + slope * length);
+        s->window->is_touched[place / GROUP] = true;
+    }
 }
 
-/* Documents of the first list alone, up to where the next list begins or its block ends: nothing
- * but this posting adds to their scores. */
 static void
-alone_run(struct search *s)
+cursor_add(struct search *s, struct cursor *c)
 {
-    struct cursor *c = s->order[0];
-    uint32_t limit = s->cursor_count > 1 ? s->order[1]->doc : BM25_DOC_NONE;
+    size_t count = bm25_list_block_count(c->list);
 
-    for (; c->at < c->count && c->postings[c->at].doc < limit; c->at++) {
-        uint32_t doc = c->postings[c->at].doc;
-        double length = s->data->lengths[doc] & ~BM25_DEAD;
-        double score = c->weight * share(s, c->postings[c->at].frequency, length);
-        if (score * MARGIN >= threshold(s) && is_allowed(s, doc))
-            hit_offer(s, (struct lh_bm25_hit){s->data->ids[doc], (float)score});
+    for (size_t i = c->block; i < count && block_first(c, i) < s->to; i++) {
+        cursor_decode(s, c, i);
+        block_add(s, c);
     }
-    if (c->at < c->count)
-        c->doc = c->postings[c->at].doc;
-    else
-        cursor_open_block(c, c->block + 1);
-    order_restore(s);
+}
+
+/* A sum that may be enough; above 0, which are the documents that no list holds. */
+static float
+sum_wanted(const struct search *s)
+{
+    float wanted = (float)(threshold(s) / MARGIN - s->optional_most);
+
+    return wanted > FLT_MIN ? wanted : FLT_MIN;
+}
+
+static size_t
+group_candidates(const struct search *s, size_t group, float wanted)
+{
+    const float *sums = s->window->sums + group * GROUP;
+    int count = 0;
+
+    for (size_t i = 0; i < GROUP; i++)
+        count += sums[i] >= wanted;
+    return (size_t)count;
+}
+
+static size_t
+group_count(const struct search *s)
+{
+    return (s->to - s->from + GROUP - 1) / GROUP;
+}
+
+static size_t
+window_candidates(const struct search *s)
+{
+    float wanted = sum_wanted(s);
+    size_t count = 0;
+
+    for (size_t group = 0; group < group_count(s); group++)
+        count += s->window->is_touched[group] ? group_candidates(s, group, wanted) : 0;
+    return count;
+}
+
+/* Looking candidates up in an optional list may be more work than adding all of it. */
+static void
+optional_lessen(struct search *s)
+{
+    while (s->optional_count > 0) {
+        struct cursor *c = s->order[s->optional_count - 1];
+        double postings = (double)c->list->count * (s->to - s->from) / (double)s->data->doc_count;
+
+        if ((double)window_candidates(s) * LOOKUP_POSTINGS < postings)
+            return;
+        cursor_add(s, c);
+        s->optional_count--;
+        s->optional_most -= c->most;
+    }
+}
+
+static void
+group_score(struct search *s, size_t group)
+{
+    float *sums = s->window->sums + group * GROUP, wanted = sum_wanted(s);
+
+    bool has_some = group_candidates(s, group, wanted) > 0;
+
+    for (uint32_t i = 0; has_some && i < GROUP; i++) {
+        if (sums[i] >= wanted)
+            document_score(s, s->from + (uint32_t)(group * GROUP) + i, (double)sums[i]);
+    }
+    memset(sums, 0, GROUP * sizeof(*sums));
+}
+
+static void
+window_score(struct search *s)
+{
+    for (size_t i = s->optional_count; i < s->cursor_count; i++)
+        cursor_add(s, s->order[i]);
+    optional_lessen(s);
+    for (size_t group = 0; group < group_count(s); group++) {
+        if (s->window->is_touched[group])
+            group_score(s, group);
+        s->window->is_touched[group] = false;
+    }
 }
 
 static void
 walk(struct search *s)
 {
-    size_t pivot;
-
-    order_restore(s);
-    while (pivot_find(s, &pivot)) {
-        uint32_t doc = s->order[pivot]->doc, next;
-        if (!blocks_can(s, pivot, doc, &next)) {
-            cursors_seek(s, pivot, next);
-        } else if (pivot == 0) {
-            alone_run(s);
-        } else if (s->order[0]->doc != doc) {
-            cursors_seek(s, pivot, doc);
-        } else {
-            document_score(s, doc);
-            cursors_seek(s, pivot, doc + 1);
-        }
+    s->window = lh_alloc(sizeof(*s->window));
+    for (s->from = 0; window_open(s); s->from = s->to) {
+        if (optional_find(s))
+            window_score(s);
     }
+    free(s->window);
 }
 
 /* ---- the query ---- */
@@ -387,6 +552,8 @@ search_run(struct search *s, const struct lh_bm25 *ix, struct lh_tokenizer *t, l
     query_read(s, t, query);
     cursors_start(s);
     walk(s);
+    for (size_t i = 0; i < s->cursor_count; i++)
+        free(s->cursors[i].bounds);
     free(s->cursors);
     free(s->order);
     qsort(s->heap, s->hit_count, sizeof(*s->heap), better_first);

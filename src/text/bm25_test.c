@@ -120,11 +120,11 @@ static void
 best_are_first_of_all(const struct lh_bm25 *ix, lh_str query, size_t k,
                       const struct lh_bm25_filter *filter)
 {
-    struct lh_bm25_hit *all = calloc(DOCS, sizeof(*all)), *best = calloc(k, sizeof(*best));
-    size_t all_count = 0, best_count = 0;
+    size_t documents = lh_bm25_count(ix), all_count = 0, best_count = 0;
+    struct lh_bm25_hit *all = calloc(documents, sizeof(*all)), *best = calloc(k, sizeof(*best));
     LH_AUTO_ERROR(err);
 
-    assert_ok(lh_bm25_search(ix, query, DOCS, filter, all, &all_count, &err), err);
+    assert_ok(lh_bm25_search(ix, query, documents, filter, all, &all_count, &err), err);
     assert_ok(lh_bm25_search(ix, query, k, filter, best, &best_count, &err), err);
     assert_int_equal(best_count, all_count < k ? all_count : k);
     for (size_t i = 0; i < best_count; i++) {
@@ -157,6 +157,107 @@ pruning_changes_no_answer(void **state)
         best_are_first_of_all(ix, lh_str_of(query), 10, &filter);
     }
     free(m);
+}
+
+/* Documents enough for many windows, of words that most of them hold, and of some that few do. */
+enum { CROWD = 30000, CROWD_WORDS = 12 };
+
+struct crowd {
+    uint16_t counts[CROWD][CROWD_WORDS];
+    uint32_t lengths[CROWD];
+    double length_sum;
+};
+
+static void
+crowd_put(struct crowd *c, struct lh_bm25 *ix, size_t id, unsigned *seed)
+{
+    LH_AUTO_BUF(text, 1 << 20);
+    LH_AUTO_ERROR(err);
+
+    /* Long runs without a word, as texts that came together have them, and now and then a giant. */
+    for (int w = 0; w < CROWD_WORDS; w++) {
+        int one_in = w < 6 ? 1 + w / 2 : 3 << (w - 5);
+        bool is_in = rand_r(seed) % one_in == 0 && (id / 3000 + (size_t)w) % 5 != 0;
+
+        c->counts[id][w] = (uint16_t)(is_in ? 1 + rand_r(seed) % (id % 997 == 0 ? 400 : 4) : 0);
+        c->lengths[id] += c->counts[id][w];
+        for (int i = 0; i < c->counts[id][w]; i++)
+            lh_buf_printf(&text, "w%d ", w);
+    }
+    for (int i = rand_r(seed) % (id % 1009 == 0 ? 3000 : 30); i > 0; i--, c->lengths[id]++)
+        lh_buf_add_cstr(&text, "filler ");
+    c->length_sum += c->lengths[id];
+    assert_ok(lh_bm25_put(ix, id, lh_buf_str(&text), &err), err);
+}
+
+static double
+crowd_score(const struct crowd *c, size_t id, unsigned words)
+{
+    double score = 0;
+
+    for (int w = 0; w < CROWD_WORDS; w++) {
+        double df = 0, tf = c->counts[id][w];
+
+        if (!(words >> w & 1) || tf == 0)
+            continue;
+        for (size_t d = 0; d < CROWD; d++)
+            df += c->counts[d][w] > 0;
+        score += log(1 + (CROWD - df + 0.5) / (df + 0.5)) * tf * 2.5 /
+                 (tf + 1.5 * (0.25 + 0.75 * c->lengths[id] / (c->length_sum / CROWD)));
+    }
+    return score;
+}
+
+/* All that holds a word is found by an unpruned search, and scored by the formula. */
+static void
+crowd_check(const struct crowd *c, const struct lh_bm25 *ix, lh_str query, unsigned words)
+{
+    struct lh_bm25_hit *all = calloc(CROWD, sizeof(*all));
+    size_t count = 0, expected = 0;
+    LH_AUTO_ERROR(err);
+
+    assert_ok(lh_bm25_search(ix, query, CROWD, NULL, all, &count, &err), err);
+    for (size_t d = 0; d < CROWD; d++) {
+        bool is_hit = false;
+        for (int w = 0; w < CROWD_WORDS; w++)
+            is_hit |= (words >> w & 1) && c->counts[d][w] > 0;
+        expected += is_hit;
+    }
+    assert_int_equal(count, expected);
+    for (size_t i = 0; i < count; i += 1 + count / 5)
+        assert_true(fabs((double)all[i].score - crowd_score(c, all[i].id, words)) < 1e-4);
+    free(all);
+}
+
+static void
+frequent_words_are_pruned_without_changing_an_answer(void **state)
+{
+    (void)state;
+    struct crowd *c = calloc(1, sizeof(*c));
+    LH_AUTO(lh_bm25) *ix = index_new(0, 0);
+    struct pass pass = {13};
+    struct lh_bm25_filter filter = {.match = is_multiple, .ctx = &pass};
+    unsigned seed = 29;
+    LH_AUTO_ERROR(err);
+
+    for (size_t id = 0; id < CROWD; id++)
+        crowd_put(c, ix, id, &seed);
+    for (int round = 0; round < 60; round++) {
+        unsigned words = 1 + (unsigned)rand_r(&seed) % ((1U << CROWD_WORDS) - 1);
+        char query[128] = "";
+        for (int w = 0; w < CROWD_WORDS; w++) {
+            if (words >> w & 1)
+                sprintf(query + strlen(query), "w%d ", w);
+        }
+        if (round < 20)
+            crowd_check(c, ix, lh_str_of(query), words);
+        if (round == 20) /* tombstones from here on */
+            for (size_t id = 0; id < CROWD; id += 9)
+                assert_ok(lh_bm25_remove(ix, id, &err), err);
+        best_are_first_of_all(ix, lh_str_of(query), 1 + (size_t)rand_r(&seed) % 200, NULL);
+        best_are_first_of_all(ix, lh_str_of(query), 10, &filter);
+    }
+    free(c);
 }
 
 /* Compares presence and, through an index built afresh, every score. */
@@ -405,6 +506,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_the_formula),
         cmocka_unit_test(pruning_changes_no_answer),
+        cmocka_unit_test(frequent_words_are_pruned_without_changing_an_answer),
         cmocka_unit_test(any_sequence_of_writes_leaves_what_a_fresh_index_holds),
         cmocka_unit_test(an_encoded_index_answers_the_same_after_decoding),
         cmocka_unit_test(every_damaged_byte_is_noticed),
