@@ -79,6 +79,25 @@ class BuiltIn(unittest.TestCase):
         self.assertEqual(self.lake.get("/v1/embeddings", headers=READER).status, 405)
 
 
+class Profiles(unittest.TestCase):
+    def test_whoever_is_held_to_a_profile_is_told_of_no_model_that_an_index_taught(self):
+        held = {"Authorization": "Bearer held"}
+        writer = {"Authorization": "Bearer write-me"}
+        with Lake(config=TOKENS + '[[token]]\nname = "agent"\nsecret = "held"\nmay_write = false\nprofile = "elsewhere"\n') as lake:
+            lake.ingest("letters", b"id,body\n1,steel torch\n2,kitchen oven\n3,hospital ward\n", format="csv", headers=writer)
+            lake.post("/v1/vectors/indexes", {"name": "taught", "metric": "cosine", "dimension": 256, "model": "lsa-256"}, headers=writer)
+            job = lake.post("/v1/vectors/indexes/taught/build", {"dataset": "letters", "id_column": "id", "text_columns": ["body"]}, headers=writer)
+            wait_until(lambda: lake.get("/v1/jobs/" + job.json["job_id"], headers=READER).json["state"] == "succeeded", what="the build")
+            ids = lambda who: [m["id"] for m in lake.get("/v1/models", headers=who).json["data"]]
+            learned = [m for m in ids(READER) if m.startswith("lsa-256:taught:")]
+            self.assertEqual(len(learned), 1)
+            self.assertEqual(ids(held), ["hash-512"])
+            for who, status in ((READER, 200), (held, 404)):
+                self.assertEqual(lake.get("/v1/models/" + learned[0], headers=who).status, status)
+                self.assertEqual(lake.post("/v1/embeddings", {"input": "steel", "model": learned[0]}, headers=who).status, status)
+            self.assertEqual(lake.post("/v1/embeddings", {"input": "steel"}, headers=held).status, 200)
+
+
 class Limits(unittest.TestCase):
     def test_a_token_may_embed_only_as_often_as_it_may_ask(self):
         with Lake(config="gateway.requests_per_second = 1\ngateway.burst = 2\n" + TOKENS) as lake:

@@ -3,6 +3,7 @@
 
 #include "base/encoding.h"
 #include "services/vectord/openai.h"
+#include "text/lsa.h"
 
 #define ANSWER_MAX ((size_t)512 << 20)
 #define FLOATS_MAX ((size_t)256 << 20) /* bytes of all vectors of one answer */
@@ -46,6 +47,25 @@ openai_fail(lh_status status, struct lh_error *err)
     if (!extra.is_failed)
         lh_error_extra_set(err, lh_buf_cstr(&extra));
     return status;
+}
+
+/* ---- models of indexes ---- */
+
+/* A model that was learned from the texts of an index tells which words stand in them. Whoever is
+ * held to a profile is told of none. */
+static bool
+is_visible(const struct lh_call *call, lh_str model)
+{
+    const char *profile = call->principal.profile;
+
+    return !profile || !*profile || !lh_str_starts(model, LH_STR(LH_LSA_NAME ":"));
+}
+
+static lh_status
+unknown_model(lh_str name, struct lh_error *err)
+{
+    return lh_fail(err, LH_NOT_FOUND, "bridge.unknown_model", "there is no model '%.*s'",
+                   LH_FMT(lh_str_fit(name, LH_BRIDGE_NAME_MAX)));
 }
 
 /* ---- the answer ---- */
@@ -145,6 +165,8 @@ embeddings_answer(struct vectord *v, struct lh_call *call,
     size_t dim = 0;
 
     LH_TRY(lh_bridge_model_find(v->bridge, LH_BRIDGE_EMBED, r->model, model, err));
+    if (!is_visible(call, lh_str_of(model)))
+        return unknown_model(r->model, err);
     LH_TRY(vectors_make(v, call, r, model, &vectors, &dim, &report, err));
     answer_print(r, model, vectors, dim, &report, &out);
     free(vectors);
@@ -181,10 +203,26 @@ model_print(struct lh_json_writer *w, const struct lh_bridge_model *m)
     lh_json_object_end(w);
 }
 
+/* One of the list, or all. */
+struct listing {
+    const struct lh_call *call;
+    lh_str wanted; /* ptr NULL: all */
+    struct lh_json_writer w;
+    size_t count;
+};
+
 static void
 model_see(void *ctx, const struct lh_bridge_model *m)
 {
-    model_print(ctx, m);
+    struct listing *l = ctx;
+    lh_str name = lh_str_of(m->name);
+
+    if (!is_visible(l->call, name) || (l->wanted.ptr && !lh_str_eq(name, l->wanted)))
+        return;
+    if (l->wanted.ptr && l->count > 0)
+        return;
+    model_print(&l->w, m);
+    l->count++;
 }
 
 lh_status
@@ -193,35 +231,17 @@ openai_models(void *self, struct lh_call *call, struct lh_request *req, struct l
 {
     struct vectord *v = self;
     LH_AUTO_BUF(out, 16 << 20);
-    struct lh_json_writer w = lh_json_writer_over(&out);
+    struct listing l = {.call = call, .w = lh_json_writer_over(&out)};
 
-    (void)call;
     LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
-    lh_json_object_begin(&w);
-    lh_json_set_cstr(&w, "object", "list");
-    lh_json_key(&w, "data");
-    lh_json_array_begin(&w);
-    lh_bridge_models(v->bridge, model_see, &w);
-    lh_json_array_end(&w);
-    lh_json_object_end(&w);
+    lh_json_object_begin(&l.w);
+    lh_json_set_cstr(&l.w, "object", "list");
+    lh_json_key(&l.w, "data");
+    lh_json_array_begin(&l.w);
+    lh_bridge_models(v->bridge, model_see, &l);
+    lh_json_array_end(&l.w);
+    lh_json_object_end(&l.w);
     return lh_response_json(res, 200, &out, err);
-}
-
-struct wanted {
-    lh_str name;
-    struct lh_json_writer w;
-    bool is_found;
-};
-
-static void
-model_match(void *ctx, const struct lh_bridge_model *m)
-{
-    struct wanted *wanted = ctx;
-
-    if (!wanted->is_found && lh_str_eq(lh_str_of(m->name), wanted->name)) {
-        model_print(&wanted->w, m);
-        wanted->is_found = true;
-    }
 }
 
 lh_status
@@ -230,15 +250,12 @@ openai_model(void *self, struct lh_call *call, struct lh_request *req, struct lh
 {
     struct vectord *v = self;
     LH_AUTO_BUF(out, 64 << 10);
-    struct wanted wanted = {lh_request_param(req, "model"), lh_json_writer_over(&out), false};
+    struct listing l = {
+        .call = call, .wanted = lh_request_param(req, "model"), .w = lh_json_writer_over(&out)};
 
-    (void)call;
     LH_TRY(lh_request_query_only(req, (const char *const[]){NULL}, err));
-    lh_bridge_models(v->bridge, model_match, &wanted);
-    if (!wanted.is_found)
-        return openai_fail(lh_fail(err, LH_NOT_FOUND, "bridge.unknown_model",
-                                   "there is no model '%.*s'",
-                                   LH_FMT(lh_str_fit(wanted.name, LH_BRIDGE_NAME_MAX))),
-                           err);
+    lh_bridge_models(v->bridge, model_see, &l);
+    if (l.count == 0)
+        return openai_fail(unknown_model(l.wanted, err), err);
     return lh_response_json(res, 200, &out, err);
 }
