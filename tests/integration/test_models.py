@@ -6,6 +6,7 @@ import math
 import os
 import struct
 import subprocess
+import threading
 import unittest
 
 from lake import ROOT, Lake, wait_until
@@ -187,6 +188,27 @@ class Providers(unittest.TestCase):
             self.assertEqual(sorted(states().values()), [False, False, False])
             codes = wait_until(lambda: {e["code"] for e in lake.get("/v1/errors", headers=READER).json["errors"]} & {"bridge.provider", "bridge.circuit_open"})
             self.assertTrue(codes)
+
+    def test_a_provider_gets_so_many_requests_at_once_and_the_rest_is_told_to_come_again(self):
+        far = self.providers["ollama"]
+        far.mode = "slow"
+        toml = "bridge.queue_length = 0\n" + TOKENS + far.toml(timeout="60s").replace("timeout", "concurrency = 2\ntimeout", 1)
+        answers = []
+        with Lake(config=toml) as lake:
+            ask = lambda i: answers.append(lake.post("/v1/embeddings", {"input": f"text {i}", "model": "embed-ollama"}, headers=READER))
+            threads = [threading.Thread(target=ask, args=(i,)) for i in range(2)]
+            for t in threads:
+                t.start()
+            wait_until(lambda: len(far.requests) == 2, what="two requests at the provider")
+            for i in range(3):
+                busy = lake.post("/v1/embeddings", {"input": f"more {i}", "model": "embed-ollama"}, headers=READER)
+                self.assertEqual((busy.status, busy.json["code"], busy.json["retryable"]), (503, "bridge.busy", True), busy)
+                self.assertIn("retry-after", busy.headers)
+            self.assertEqual(len(far.requests), 2)
+            far.may_go.set()
+            for t in threads:
+                t.join()
+            self.assertEqual([a.status for a in answers], [200, 200])
 
     def test_a_slow_provider_is_given_up(self):
         self.providers["ollama"].mode = "slow"
