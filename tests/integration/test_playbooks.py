@@ -118,6 +118,23 @@ class Rules(unittest.TestCase):
         self.assertEqual((events[1]["new"]["index"], events[1]["new"]["outcome"]), ("bills", "worked"))
 
 
+class Reserved(unittest.TestCase):
+    def test_nobody_makes_the_index_of_playbooks_otherwise_than_recording_one_does(self):
+        with Lake() as lake:
+            lake.post(INDEXES, {"name": "notes", "metric": "cosine", "model": "hash-512", "dimension": 512})
+            lake.post(f"{INDEXES}/notes/items", {"items": [{"id": "a", "text": "a crane driver"}]})
+            lake.ingest("words", b"id,body\n1,crane\n", format="csv")
+            for body in ({"metric": "l2", "dimension": 2}, {"metric": "cosine", "dimension": 512}, {"metric": "l2", "dimension": 512, "model": "hash-512"}):
+                answer = lake.post(INDEXES, {"name": "playbooks", **body})
+                self.assertEqual((answer.status, answer.json["code"]), (400, "vectors.reserved"), answer)
+            made = lake.post("/v1/playbooks", {"question": "crane work", "index": "notes", "answers": ["a"]})
+            self.assertEqual(made.status, 201, made)
+            answer = lake.post(f"{INDEXES}/playbooks/build", {"dataset": "words", "id_column": "id", "text_columns": ["body"]})
+            self.assertEqual((answer.status, answer.json["code"]), (400, "vectors.reserved"), answer)
+            hit = lake.post("/v1/search", {"question": "crane work", "index": "notes"}).json["results"][0]
+            self.assertEqual(hit["moved"]["playbooks"], [made.json["id"]])
+
+
 class Ranks(unittest.TestCase):
     """What a hit says of its legs is what the legs answer when they are asked alone."""
 

@@ -270,6 +270,16 @@ class Builds(BuildCase):
         answer = self.lake.post(f"{INDEXES}/to_here/merge", {"source": "other_size"})
         self.assertEqual((answer.status, answer.json["code"]), (409, "vectors.dimension_differs"))
 
+    def test_vectors_without_a_direction_are_not_merged_into_an_index_of_directions(self):
+        for name, metric in (("lengths", "l2"), ("directions", "cosine")):
+            self.lake.post(INDEXES, {"name": name, "dimension": 2, "metric": metric})
+        self.lake.post(f"{INDEXES}/lengths/items", {"items": [{"id": "none", "vector": [0, 0]}, {"id": "east", "vector": [3, 0]}]})
+        answer = self.lake.post(f"{INDEXES}/directions/merge", {"source": "lengths", "clear_source": True})
+        self.assertEqual((answer.status, answer.json["merged"], answer.json["left_out"]), (200, 1, 1), answer)
+        self.assertEqual(self.lake.get(f"{INDEXES}/directions/items/none").status, 404)
+        self.assertEqual(self.lake.get(f"{INDEXES}/lengths/items/none").json["vector"], [0, 0])
+        self.assertEqual(self.lake.get(f"{INDEXES}/lengths").json["length"], 1)
+
     def test_a_build_that_cannot_work_is_refused_at_once(self):
         self.create("refused")
         good = {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]}

@@ -75,6 +75,15 @@ class Indexes(VectorCase):
             self.assertIn(field, answer.json["detail"])
 
 
+    def test_a_model_that_does_not_fit_is_refused_before_there_is_an_index(self):
+        for change, status, code in (({"model": "hash-512"}, 400, "vectors.model_dimension"), ({"model": "lsa-256"}, 400, "vectors.model_dimension"),
+                                     ({"model": "nobody"}, 404, "bridge.unknown_model")):
+            self.refused(self.lake.post(INDEXES, {"name": "unfit", "dimension": 100, "metric": "cosine", **change}), status, code)
+        self.refused(self.lake.get(f"{INDEXES}/unfit"), 404, "vectors.unknown_index")
+        self.create("fit", dimension=512, model="hash-512")
+        self.create("fit_later", dimension=256, model="lsa-256")
+
+
 def distance(metric, a, b):
     dot = sum(x * y for x, y in zip(a, b))
     if metric == "dot":

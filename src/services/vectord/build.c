@@ -11,6 +11,7 @@
 #include "services/vectord/embed.h"
 #include "services/vectord/generations.h"
 #include "services/vectord/model.h"
+#include "services/vectord/playbook.h"
 
 enum { FIT_TEXTS_MAX = 200000, FIT_SHARE = 4, COMMIT_ROWS = 4000 };
 
@@ -589,8 +590,14 @@ lh_status
 vector_build_start(struct vectord *v, struct lh_call *call, lh_str name, const json_t *body,
                    struct lh_buf *answer, struct lh_error *err)
 {
-    struct build *b = build_new(v, name);
-    lh_status status = build_read(b, call, body, err);
+    struct build *b;
+    lh_status status;
+
+    if (lh_str_eq(name, LH_STR(VECTOR_PLAYBOOK_INDEX)))
+        return lh_fail(err, LH_INVALID, "vectors.reserved",
+                       "playbooks are recorded (POST /v1/playbooks), not built");
+    b = build_new(v, name);
+    status = build_read(b, call, body, err);
 
     if (status == LH_OK)
         return build_begin(b, call, answer, err);

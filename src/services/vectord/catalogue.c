@@ -4,7 +4,11 @@
 #include "base/time.h"
 #include "services/vectord/build.h"
 #include "services/vectord/cache_file.h"
+#include "services/vectord/model.h"
+#include "services/vectord/playbook.h"
 #include "services/vectord/registry.h"
+#include "text/hash_model.h"
+#include "text/lsa.h"
 
 enum { DELETE_TRIES = 20, COUNT_PAGE = 1000 };
 
@@ -183,6 +187,56 @@ created_event(struct vectord *v, struct lh_call *call, const struct vector_defin
     return vectord_event(v, call, d->name, "index.created", LH_STR_NONE, lh_buf_str(answer), err);
 }
 
+struct model_dim {
+    const char *name;
+    size_t dim; /* 0: unknown, or not yet known */
+};
+
+static void
+model_dim_see(void *ctx, const struct lh_bridge_model *m)
+{
+    struct model_dim *wanted = ctx;
+
+    if (strcmp(m->name, wanted->name) == 0)
+        wanted->dim = m->dim;
+}
+
+/* Whether its vectors fit. A provider is not asked: what it makes is looked at when it embeds. */
+static lh_status
+model_check(struct vectord *v, const struct vector_generation_spec *spec, struct lh_error *err)
+{
+    struct model_dim model = {.name = spec->model};
+    char found[LH_BRIDGE_NAME_MAX];
+
+    if (spec->model[0] == '\0')
+        return LH_OK;
+    if (vector_model_is_fitted(lh_str_of(spec->model))) {
+        model.dim = LH_LSA_DIM;
+    } else {
+        LH_TRY(
+            lh_bridge_model_find(v->bridge, LH_BRIDGE_EMBED, lh_str_of(spec->model), found, err));
+        lh_bridge_models(v->bridge, model_dim_see, &model);
+    }
+    if (model.dim == 0 || model.dim == spec->dimension)
+        return LH_OK;
+    return lh_fail(err, LH_INVALID, "vectors.model_dimension",
+                   "model \"%s\" makes %zu dimensions, not %u", spec->model, model.dim,
+                   spec->dimension);
+}
+
+/* The questions of playbooks are compared by one model, or no question would be answered. */
+static lh_status
+reserved_check(const struct vector_definition *d, const struct vector_generation_spec *spec,
+               struct lh_error *err)
+{
+    if (strcmp(d->name, VECTOR_PLAYBOOK_INDEX) != 0 ||
+        (d->metric == LH_ANN_COSINE && strcmp(spec->model, LH_HASH_MODEL_NAME) == 0))
+        return LH_OK;
+    return lh_fail(err, LH_INVALID, "vectors.reserved",
+                   "index '%s' is made by POST /v1/playbooks, with cosine and model \"%s\"",
+                   d->name, LH_HASH_MODEL_NAME);
+}
+
 lh_status
 vector_index_create(struct vectord *v, struct lh_call *call, const json_t *body,
                     struct lh_buf *answer, struct lh_error *err)
@@ -191,6 +245,8 @@ vector_index_create(struct vectord *v, struct lh_call *call, const json_t *body,
     struct vector_generation_spec spec = {0};
 
     LH_TRY(body_read(body, d, &spec, err));
+    LH_TRY(reserved_check(d, &spec, err));
+    LH_TRY(model_check(v, &spec, err));
     LH_TRY(room_check(v, call, err));
     d->next = 1;
     d->created_us = lh_time_now_us();

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "services/jobs.h"
 #include "services/vectord/cache_file.h"
+#include "services/vectord/embed.h"
 #include "services/vectord/items.h"
 
 enum { MERGE_ROWS = 2000 };
@@ -131,8 +132,8 @@ struct copying {
     struct vector_row *rows;
     uint32_t *slots;
     float *vectors;
-    size_t count, copied;
-    bool clears;
+    size_t count, copied, left_out;
+    bool clears, wants_direction; /* of the target: cosine takes no zeros */
 };
 
 /* The next rows that the reader's epoch sees; they stay while it reads. */
@@ -155,18 +156,38 @@ page_gather(struct copying *c)
     pthread_rwlock_unlock(&g->shared.lock);
 }
 
+/* The vectors of its rows; rows whose vector the target could not take are left where they are. */
+static lh_status
+page_load(struct copying *c, struct lh_error *err)
+{
+    struct vector_generation *source = c->reader.g;
+    size_t dim = source->spec.dimension, kept = 0;
+
+    for (size_t i = 0; i < c->count; i++) {
+        float *vector = c->vectors + kept * dim;
+
+        LH_TRY(lh_ann_load(source->ann, c->slots[i], vector, dim, err));
+        if (c->wants_direction && vector_is_zero(vector, dim)) {
+            c->left_out++;
+            continue;
+        }
+        c->rows[kept] = c->rows[i];
+        c->rows[kept++].vector = vector;
+    }
+    c->count = kept;
+    return LH_OK;
+}
+
 static lh_status
 page_copy(struct copying *c, struct lh_error *err)
 {
     LH_AUTO(vector_generation) *target = NULL;
-    struct vector_generation *source = c->reader.g;
-    struct vector_change change = {.rows = c->rows, .count = c->count};
-    size_t dim = source->spec.dimension;
+    struct vector_change change = {.rows = c->rows};
 
-    for (size_t i = 0; i < c->count; i++) {
-        LH_TRY(lh_ann_load(source->ann, c->slots[i], c->vectors + i * dim, dim, err));
-        c->rows[i].vector = c->vectors + i * dim;
-    }
+    LH_TRY(page_load(c, err));
+    if (c->count == 0)
+        return LH_OK;
+    change.count = c->count;
     LH_TRY(vector_current(c->v, c->call, c->target_name, &target, err));
     LH_TRY(vector_rows_commit(c->v, c->call, target, &change, err));
     c->copied += c->count;
@@ -203,18 +224,19 @@ pages_copy(struct copying *c, struct lh_error *err)
         if (c->count == 0)
             return LH_OK;
         LH_TRY(page_copy(c, err));
-        if (c->clears)
+        if (c->clears && c->count > 0)
             LH_TRY(page_clear(c, err));
     }
 }
 
 static lh_status
 merge_check(struct vectord *v, struct lh_call *call, lh_str name, lh_str source_name,
-            const struct vector_generation *source, struct lh_error *err)
+            const struct vector_generation *source, bool *wants_direction, struct lh_error *err)
 {
     LH_AUTO(vector_generation) *target = NULL;
 
     LH_TRY(vector_current(v, call, name, &target, err));
+    *wants_direction = target->metric == LH_ANN_COSINE;
     if (lh_str_eq(name, source_name))
         return lh_fail(err, LH_INVALID, "vectors.merge_source",
                        "an index is not merged into itself");
@@ -240,13 +262,14 @@ vector_merge_indexes(struct vectord *v, struct lh_call *call, lh_str name, const
     LH_TRY(lh_json_str(body, "source", &source_name, err));
     LH_TRY(lh_json_bool_opt(body, "clear_source", &c.clears, err));
     LH_TRY(vector_current(v, call, source_name, &source, err));
-    LH_TRY(merge_check(v, call, name, source_name, source, err));
+    LH_TRY(merge_check(v, call, name, source_name, source, &c.wants_direction, err));
     LH_TRY(vector_reader_enter(source, &c.reader, err));
     status = pages_copy(&c, err);
     vector_reader_leave(&c.reader);
     LH_TRY(status);
     lh_json_object_begin(&w);
     lh_json_set_u64(&w, "merged", c.copied);
+    lh_json_set_u64(&w, "left_out", c.left_out);
     lh_json_set_str(&w, "source", source_name);
     lh_json_set_bool(&w, "cleared", c.clears);
     lh_json_object_end(&w);
