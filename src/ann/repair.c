@@ -142,7 +142,9 @@ candidate_add(const struct ann_walk *w, uint32_t node, size_t *n)
 {
     struct ann_seat *seat = w->seat;
 
-    if ((ann_state_of(w->view, node) & ANN_SWEPT) || !ann_visited_add(&seat->visited, node))
+    /* What was added since the limit was read has no place among the seen. */
+    if (node >= w->limit || (ann_state_of(w->view, node) & ANN_SWEPT) ||
+        !ann_visited_add(&seat->visited, node))
         return;
     ann_seat_batch_reserve(seat, *n + 1);
     seat->batch[(*n)++] = node;
@@ -218,7 +220,7 @@ node_sweep(struct ann_walk *w, uint32_t node)
     const struct ann_view *v = w->view;
     uint8_t state = ann_state_of(v, node);
     struct ann_target target;
-    uint32_t links[128];
+    uint32_t links[ANN_DEGREE_MAX];
 
     /* What is being written has not linked to anything marked; what is marked goes as a whole. */
     if (!(state & (ANN_LIVE | ANN_DEAD)) || (state & (ANN_SWEPT | ANN_TWIN)))
@@ -266,9 +268,10 @@ pass_step(struct lh_ann *ann, uint32_t nodes)
     struct ann_seat *seat = ann_seat_take(ann->seats);
     struct ann_walk w = {.ann = ann, .view = &ann->grown, .seat = seat};
 
-    w.limit = __atomic_load_n(&ann->slots, __ATOMIC_ACQUIRE);
-    for (; nodes > 0 && r->cursor < r->end; nodes--, r->cursor++)
+    for (; nodes > 0 && r->cursor < r->end; nodes--, r->cursor++) {
+        w.limit = __atomic_load_n(&ann->slots, __ATOMIC_ACQUIRE);
         node_sweep(&w, r->cursor);
+    }
     ann_seat_leave(seat);
     if (r->cursor < r->end)
         return;
