@@ -191,7 +191,7 @@ links_find(const struct ann_walk *w, uint32_t node, unsigned level, uint32_t ent
     unsigned top = w->view->level[entry];
     unsigned first = level < top ? level : top;
     struct ann_candidate from = {0, entry};
-    uint32_t links[128];
+    uint32_t links[ANN_DEGREE_MAX];
 
     ann_estimate(w, &entry, 1, &from.distance);
     from = ann_walk_descend(w, from, top, first);

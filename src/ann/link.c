@@ -55,18 +55,34 @@ occluded_drop(const struct ann_walk *w, uint32_t keeper, struct ann_candidate *c
     return kept;
 }
 
+static bool
+is_among(const uint32_t *links, size_t count, uint32_t node)
+{
+    for (size_t i = 0; i < count; i++)
+        if (links[i] == node)
+            return true;
+    return false;
+}
+
 size_t
 ann_links_choose(const struct ann_walk *w, struct ann_pool *candidates, size_t max, uint32_t *links)
 {
     struct ann_candidate *c = candidates->entry;
     size_t left = candidates->size, count = 0;
+    size_t least = left < max / 2 ? left : max / 2;
+    uint32_t nearest[ANN_DEGREE_MAX / 2];
 
+    for (size_t i = 0; i < least; i++)
+        nearest[i] = c[i].node;
     while (left > 0 && count < max) {
         links[count++] = c[0].node;
         if (count < max)
             left = occluded_drop(w, c[0].node, c + 1, left - 1);
         c++;
     }
+    for (size_t i = 0; i < least && count < least; i++)
+        if (!is_among(links, count, nearest[i]))
+            links[count++] = nearest[i];
     return count;
 }
 
@@ -86,7 +102,7 @@ full_list_prune(const struct ann_walk *w, struct ann_list list, uint32_t node, u
     struct ann_pool *chosen = &seat->chosen;
     struct ann_target target;
     struct ann_walk from_node = *w;
-    uint32_t links[128];
+    uint32_t links[ANN_DEGREE_MAX];
 
     ann_target_of(w, node, seat->owner_code, &target);
     from_node.target = &target;

@@ -4,6 +4,9 @@
  * Candidates are taken nearest first; one is dropped when a neighbour that is kept already is
  * nearer to it, by the factor alpha, than the node is (HNSW, algorithm 4; alpha as in DiskANN's
  * RobustPrune). Equal distances drop too, or copies of one vector would link only to each other.
+ * Should that leave half the places empty, the nearest candidates fill them up to the half: a
+ * vector that one neighbour stands before on all sides would else have a single link, and as links
+ * are made both ways, a single one to be found by.
  */
 #ifndef LH_ANN_LINK_H
 #define LH_ANN_LINK_H

@@ -24,7 +24,8 @@
 #include "ann/region.h"
 #include "ann/seat.h"
 
-#define ANN_LEVELS_MAX 16 /* a node of level 16 among 16^16 others */
+#define ANN_DEGREE_MAX 128 /* links of a node on the lowest level */
+#define ANN_LEVELS_MAX 16  /* a node of level 16 among 16^16 others */
 
 enum ann_state {
     ANN_PENDING = 0, /* being written, or a free slot */

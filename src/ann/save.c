@@ -75,7 +75,7 @@ section_end(struct saver *s, uint32_t *crc)
 static lh_status
 list_add(struct saver *s, struct ann_list list, uint32_t width)
 {
-    uint32_t links[128];
+    uint32_t links[ANN_DEGREE_MAX];
     size_t count = 0;
 
     memset(links, 0xff, sizeof(links));

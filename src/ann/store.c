@@ -8,7 +8,6 @@
 
 #define DEGREE 32
 #define DEGREE_MIN 8
-#define DEGREE_MAX 128
 #define EF_CONSTRUCTION 160
 #define EF_CONSTRUCTION_MAX 65536
 #define BLOCK_NODES 1024 /* slots that are returned to the operating system together */
@@ -23,9 +22,9 @@ options_check(struct lh_ann_options *o, struct lh_error *err)
         return lh_fail(err, LH_INVALID, "ann.dim", "%u dimensions: 1 to %d are possible", o->dim,
                        LH_ANN_DIM_MAX);
     o->degree = o->degree == 0 ? DEGREE : (o->degree + 7) / 8 * 8;
-    if (o->degree < DEGREE_MIN || o->degree > DEGREE_MAX)
+    if (o->degree < DEGREE_MIN || o->degree > ANN_DEGREE_MAX)
         return lh_fail(err, LH_INVALID, "ann.degree", "degree %u: %d to %d are possible", o->degree,
-                       DEGREE_MIN, DEGREE_MAX);
+                       DEGREE_MIN, ANN_DEGREE_MAX);
     if (o->ef_construction == 0)
         o->ef_construction = EF_CONSTRUCTION;
     if (o->ef_construction > EF_CONSTRUCTION_MAX)
