@@ -74,7 +74,7 @@ batch_ask(struct lh_bridge *b, struct lh_call *call, const struct bridge_model *
     struct bridge_ask ask = {
         .provider = m->provider, .path = m->provider->protocol->embed_path, .answer_max = most};
 
-    m->provider->protocol->embed_write(m->remote_name, texts, count, &body);
+    bridge_embed_write(m->provider->protocol, m->remote_name, texts, count, &body);
     LH_TRY(lh_buf_check(&body, "the texts to embed", err));
     ask.body = lh_buf_bytes(&body);
     LH_TRY(bridge_provider_ask(b, call, &ask, &answer, err));

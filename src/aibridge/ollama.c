@@ -1,16 +1,5 @@
 #include "aibridge/protocol.h"
 
-static void
-embed_write(const char *model, const lh_str *texts, size_t count, struct lh_buf *body)
-{
-    struct lh_json_writer w = lh_json_writer_over(body);
-
-    lh_json_object_begin(&w);
-    lh_json_set_cstr(&w, "model", model);
-    bridge_texts_print(&w, "input", texts, count);
-    lh_json_object_end(&w);
-}
-
 static lh_status
 embed_read(const json_t *answer, struct bridge_vectors *out, struct lh_error *err)
 {
@@ -60,7 +49,7 @@ const struct bridge_protocol bridge_ollama = {
     .kind = "ollama",
     .embed_path = "/api/embed",
     .generate_path = "/api/chat",
-    .embed_write = embed_write,
+    .texts_field = "input",
     .embed_read = embed_read,
     .generate_write = generate_write,
     .event_read = event_read,

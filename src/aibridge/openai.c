@@ -1,17 +1,6 @@
 /* Any endpoint that speaks as OpenAI's does: vLLM, llama.cpp, LM Studio, LiteLLM and the like. */
 #include "aibridge/protocol.h"
 
-static void
-embed_write(const char *model, const lh_str *texts, size_t count, struct lh_buf *body)
-{
-    struct lh_json_writer w = lh_json_writer_over(body);
-
-    lh_json_object_begin(&w);
-    lh_json_set_cstr(&w, "model", model);
-    bridge_texts_print(&w, "input", texts, count);
-    lh_json_object_end(&w);
-}
-
 /* Items may come in any order: each says its index. */
 static const json_t *
 item_of(const json_t *data, size_t index)
@@ -83,7 +72,7 @@ const struct bridge_protocol bridge_openai = {
     .embed_path = "/embeddings",
     .generate_path = "/chat/completions",
     .is_sse = true,
-    .embed_write = embed_write,
+    .texts_field = "input",
     .embed_read = embed_read,
     .generate_write = generate_write,
     .event_read = event_read,

@@ -81,14 +81,26 @@ bridge_vector_add_base64(struct bridge_vectors *v, lh_str text, size_t count, st
     return LH_OK;
 }
 
-void
-bridge_texts_print(struct lh_json_writer *w, const char *key, const lh_str *texts, size_t count)
+static void
+texts_print(struct lh_json_writer *w, const char *key, const lh_str *texts, size_t count)
 {
     lh_json_key(w, key);
     lh_json_array_begin(w);
     for (size_t i = 0; i < count; i++)
         lh_json_put_str(w, texts[i]);
     lh_json_array_end(w);
+}
+
+void
+bridge_embed_write(const struct bridge_protocol *p, const char *model, const lh_str *texts,
+                   size_t count, struct lh_buf *body)
+{
+    struct lh_json_writer w = lh_json_writer_over(body);
+
+    lh_json_object_begin(&w);
+    lh_json_set_cstr(&w, "model", model);
+    texts_print(&w, p->texts_field, texts, count);
+    lh_json_object_end(&w);
 }
 
 void
@@ -118,7 +130,7 @@ bridge_options_print(struct lh_json_writer *w, const struct lh_bridge_prompt *pr
     if (prompt->has_seed)
         lh_json_set_i64(w, "seed", prompt->seed);
     if (prompt->stop_count > 0)
-        bridge_texts_print(w, "stop", prompt->stop, prompt->stop_count);
+        texts_print(w, "stop", prompt->stop, prompt->stop_count);
 }
 
 lh_str

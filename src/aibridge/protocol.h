@@ -32,8 +32,8 @@ struct bridge_piece {
 struct bridge_protocol {
     const char *kind;                       /* as in the configuration */
     const char *embed_path, *generate_path; /* behind the provider's url */
-    bool is_sse; /* events are "data: …" lines; else every line is one */
-    void (*embed_write)(const char *model, const lh_str *texts, size_t count, struct lh_buf *body);
+    bool is_sse;             /* events are "data: …" lines; else every line is one */
+    const char *texts_field; /* of texts to embed, beside "model" */
     lh_status (*embed_read)(const json_t *answer, struct bridge_vectors *out, struct lh_error *err);
     void (*generate_write)(const char *model, const struct lh_bridge_prompt *prompt,
                            struct lh_buf *body);
@@ -55,8 +55,9 @@ lh_status bridge_vector_add(struct bridge_vectors *v, const json_t *numbers, str
 /* The same from base64 of little-endian floats: one vector, or `count` of them. */
 lh_status
 bridge_vector_add_base64(struct bridge_vectors *v, lh_str text, size_t count, struct lh_error *err);
-void
-bridge_texts_print(struct lh_json_writer *w, const char *key, const lh_str *texts, size_t count);
+/* The question for vectors of texts. */
+void bridge_embed_write(const struct bridge_protocol *p, const char *model, const lh_str *texts,
+                        size_t count, struct lh_buf *body);
 void bridge_messages_print(struct lh_json_writer *w, const struct lh_bridge_prompt *prompt);
 /* temperature, top_p, seed and stop where they are set, and the limit of tokens under that name. */
 void bridge_options_print(struct lh_json_writer *w, const struct lh_bridge_prompt *prompt,
