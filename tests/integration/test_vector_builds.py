@@ -508,6 +508,27 @@ class Canceled(unittest.TestCase):
             self.assertEqual(len(lake.get(f"{INDEXES}/c/generations").json["generations"]), 1)
 
 
+class RemovedMeanwhile(unittest.TestCase):
+    def test_a_build_of_an_index_that_was_removed_touches_nothing_of_the_one_made_anew_and_leaves_no_objects(self):
+        with Lake(faults="vectors.build_amid=delay:250") as lake:
+            lake.ingest("notes", notes(20000), format="csv")
+            new = {"name": "d", "dimension": 512, "metric": "cosine", "model": "hash-512"}
+            body = {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]}
+            lake.post(INDEXES, new)
+            old = lake.post(f"{INDEXES}/d/build", body)
+            wait_until(lambda: lake.get("/v1/jobs/" + old.json["job_id"]).json["progress"] > 0, what="the first rows")
+            self.assertEqual(lake.request("DELETE", f"{INDEXES}/d").status, 204)
+            lake.post(INDEXES, new)
+            lake.run_job(lake.post(f"{INDEXES}/d/build", {**body, "where": "trade = 'cook'"}))
+            job = lake.run_job(old, "failed")
+            self.assertEqual(job["error"]["code"], "vectors.unknown_index")
+            self.assertLess(job["progress"], 0.9)  # it ended when it learned of that
+            got = lake.get(f"{INDEXES}/d").json
+            self.assertEqual((got["generation"], got["source"]["where"], got["length"]), (2, "trade = 'cook'", lake.value("SELECT count(*) FROM notes WHERE trade = 'cook'")))
+            folder = lake.bucket_path("_vectors/d/embeddings")
+            self.assertEqual(len({name.split("-")[0] for name in os.listdir(folder)}), 1, os.listdir(folder))
+
+
 class LearnedAnewMeanwhile(unittest.TestCase):
     def test_what_is_put_in_by_hand_while_a_model_is_learned_anew_is_there_afterwards(self):
         with Lake(faults="vectors.before_promote=delay:400;vectors.after_promote=delay:200") as lake:

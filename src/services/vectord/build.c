@@ -50,6 +50,7 @@ page_read(struct working *w, uint64_t offset, struct lh_arena *arena, struct vec
     size_t most = w->b->v->text_max;
 
     LH_TRY(lh_call_check(w->call, err));
+    LH_TRY(vector_generation_check(w->b->v, w->call, lh_str_of(w->b->name), &w->b->spec, err));
     LH_TRY(vector_source_page(w->b->v, w->call, &w->b->source, offset, arena, page, err));
     for (size_t i = 0; i < page->count; i++)
         if (page->rows[i].text.len > most)
@@ -398,7 +399,7 @@ generation_answer(struct working *w, const char *source, struct lh_error *err)
         LH_TRY(vector_carry(from, w->g, b->source.dataset, w->call, &carried, err));
     }
     LH_FAULT("vectors.before_promote", err);
-    LH_TRY(vector_generation_finish(b->v, w->call, lh_str_of(b->name), b->spec.number, source,
+    LH_TRY(vector_generation_finish(b->v, w->call, lh_str_of(b->name), &b->spec, source,
                                     b->promotes, err));
     LH_FAULT("vectors.after_promote", err);
     if (b->carries)
@@ -454,7 +455,7 @@ generation_abandon(struct build *b)
     struct lh_call call;
 
     lh_call_init(&call);
-    (void)vector_generation_drop(b->v, &call, lh_str_of(b->name), b->spec.number, NULL);
+    (void)vector_generation_drop(b->v, &call, lh_str_of(b->name), &b->spec, NULL);
     lh_call_fini(&call);
 }
 
@@ -562,8 +563,8 @@ build_begin(struct build *b, struct lh_call *call, struct lh_buf *answer, struct
                                      .context = b};
     struct vectord *v = b->v;
     LH_AUTO_CHARS source = source_text(b);
+    struct vector_generation_spec made; /* the job may end, and its build with it, before this */
     char id[LH_UUID_TEXT];
-    uint64_t number;
     lh_status status;
 
     source_own(b);
@@ -573,15 +574,15 @@ build_begin(struct build *b, struct lh_call *call, struct lh_buf *answer, struct
         build_release(b);
         return status;
     }
-    number = b->spec.number;
+    made = b->spec;
     status = lh_jobs_start(v->jobs, call, &work, id, err);
     if (status != LH_OK) {
-        (void)vector_generation_drop(v, call, lh_str_of(work.subject), number, NULL);
+        (void)vector_generation_drop(v, call, lh_str_of(work.subject), &made, NULL);
         return status;
     }
     lh_jobs_accepted_print(id, answer);
     /* It may have ended already: then there is nothing to note. */
-    (void)vector_generation_job_set(v, call, lh_str_of(work.subject), number, id, NULL);
+    (void)vector_generation_job_set(v, call, lh_str_of(work.subject), &made, id, NULL);
     return vectord_event(v, call, work.subject, "index.build_started", LH_STR_NONE,
                          lh_str_of(source), err);
 }
@@ -662,8 +663,8 @@ generation_refresh(struct working *w, struct lh_error *err)
     w->seen.ctx = w;
     LH_TRY(pages_write(w, 0, err));
     LH_TRY(vanished_remove(w, err));
-    return vector_generation_finish(b->v, w->call, lh_str_of(b->name), b->spec.number, source,
-                                    false, err);
+    return vector_generation_finish(b->v, w->call, lh_str_of(b->name), &b->spec, source, false,
+                                    err);
 }
 
 /* The same source into a generation with a model of its own. */
@@ -721,6 +722,7 @@ refresh_read(struct build *b, struct lh_call *call, struct lh_error *err)
     b->source.version = 0;
     b->spec = *spec;
     b->spec.source = b->spec.note = NULL;
+    memcpy(b->spec.uid, d->uid, sizeof(b->spec.uid));
     b->is_refresh = true;
     return vector_source_resolve(b->v, call, &b->source, err);
 }

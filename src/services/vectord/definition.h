@@ -45,8 +45,9 @@ struct vector_generation_spec {
     char model[VECTOR_MODEL_MAX]; /* "": none; vectors come from outside */
     struct vector_parameters parameters;
     int64_t created_us;
-    char *source; /* JSON of the build that made it, or NULL */
-    char *note;   /* why it failed, or NULL */
+    char uid[LH_UUID_TEXT]; /* in a copy that outlives the definition: whose it is; else "" */
+    char *source;           /* JSON of the build that made it, or NULL */
+    char *note;             /* why it failed, or NULL */
 };
 
 struct vector_definition {

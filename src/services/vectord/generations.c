@@ -292,65 +292,107 @@ object_remove(void *ctx, const struct lh_object_entry *entry, struct lh_error *e
     return status;
 }
 
+static lh_status
+log_objects_remove(struct vectord *v, struct lh_call *call, lh_str name, const char *uid,
+                   uint64_t log, struct lh_error *err)
+{
+    static const char *const kinds[] = {"embeddings", "models"};
+    void *ctx[] = {v->bucket, call};
+
+    for (size_t i = 0; i < 2; i++)
+        LH_TRY(lh_object_walk(
+            v->bucket, call,
+            lh_str_of(lh_arena_printf(&call->arena, "_vectors/%.*s/%s/%.8s-%010llu", LH_FMT(name),
+                                      kinds[i], uid, (unsigned long long)log)),
+            object_remove, ctx, err));
+    return LH_OK;
+}
+
 /* Numbers are never used again, so a log that no generation names is nobody's. */
 static lh_status
 log_remove(struct vectord *v, struct lh_call *call, const struct vector_definition *d, uint64_t log,
            struct lh_error *err)
 {
-    static const char *const kinds[] = {"embeddings", "models"};
-    void *ctx[] = {v->bucket, call};
-
     for (size_t i = 0; i < d->generation_count; i++) {
         if (d->generations[i].log == log)
             return LH_OK;
     }
-    for (size_t i = 0; i < 2; i++)
-        LH_TRY(lh_object_walk(
-            v->bucket, call,
-            lh_str_of(lh_arena_printf(&call->arena, "_vectors/%s/%s/%.8s-%010llu", d->name,
-                                      kinds[i], d->uid, (unsigned long long)log)),
-            object_remove, ctx, err));
-    return LH_OK;
+    return log_objects_remove(v, call, lh_str_of(d->name), d->uid, log, err);
+}
+
+static lh_status
+uid_check(const struct vector_definition *d, const struct vector_generation_spec *made,
+          struct lh_error *err)
+{
+    if (made->uid[0] == '\0' || strcmp(made->uid, d->uid) == 0)
+        return LH_OK;
+    return lh_fail(err, LH_NOT_FOUND, "vectors.unknown_index",
+                   "index '%s' was removed and made anew meanwhile", d->name);
+}
+
+lh_status
+vector_generation_check(struct vectord *v, struct lh_call *call, lh_str name,
+                        const struct vector_generation_spec *made, struct lh_error *err)
+{
+    LH_AUTO(vector_definition) *d = NULL;
+
+    LH_TRY(vector_known(v, call, name, &d, err));
+    return uid_check(d, made, err);
 }
 
 struct drop {
-    uint64_t number, log;
+    const struct vector_generation_spec *made;
+    uint64_t log;
 };
 
 static lh_status
 drop_do(void *ctx, struct vector_definition *d, struct lh_error *err)
 {
     struct drop *drop = ctx;
-    const struct vector_generation_spec *spec = vector_definition_find(d, drop->number);
+    uint64_t number = drop->made->number;
+    const struct vector_generation_spec *spec = vector_definition_find(d, number);
 
+    LH_TRY(uid_check(d, drop->made, err));
     if (spec == NULL)
         return lh_fail(err, LH_NOT_FOUND, "vectors.unknown_generation",
-                       "'%s' has no generation %llu", d->name, (unsigned long long)drop->number);
-    if (drop->number == d->current)
+                       "'%s' has no generation %llu", d->name, (unsigned long long)number);
+    if (number == d->current)
         return lh_fail(err, LH_CONFLICT, "vectors.generation_current",
-                       "generation %llu of '%s' answers now", (unsigned long long)drop->number,
-                       d->name);
+                       "generation %llu of '%s' answers now", (unsigned long long)number, d->name);
     drop->log = spec->log;
-    vector_definition_generation_drop(d, drop->number);
+    vector_definition_generation_drop(d, number);
     return LH_OK;
 }
 
-lh_status
-vector_generation_drop(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
-                       struct lh_error *err)
+static lh_status
+known_drop(struct vectord *v, struct lh_call *call, lh_str name, struct drop *drop,
+           struct lh_error *err)
 {
-    struct drop drop = {.number = number};
     struct vector_definition *d = NULL;
     lh_status status;
 
-    LH_TRY(vector_definition_change(v->bucket, call, name, drop_do, &drop, &d, err));
-    vector_cache_remove(v, d->uid, number);
-    status = log_remove(v, call, d, drop.log, err);
+    LH_TRY(vector_definition_change(v->bucket, call, name, drop_do, drop, &d, err));
+    vector_cache_remove(v, d->uid, drop->made->number);
+    status = log_remove(v, call, d, drop->log, err);
     if (status != LH_OK) {
         vector_definition_free(d);
         return status;
     }
     return vector_registry_adopt(v, call, d, err);
+}
+
+lh_status
+vector_generation_drop(struct vectord *v, struct lh_call *call, lh_str name,
+                       const struct vector_generation_spec *made, struct lh_error *err)
+{
+    struct drop drop = {.made = made};
+    LH_AUTO_ERROR(why);
+    lh_status status = known_drop(v, call, name, &drop, &why);
+
+    if (lh_error_is(&why, "vectors.unknown_index") && made->uid[0])
+        return log_objects_remove(v, call, name, made->uid, made->log, err);
+    lh_error_copy(err, &why);
+    return status;
 }
 
 /* One that can go: never finished and nobody at work on it, or ready and the oldest of too many. */
@@ -379,13 +421,13 @@ superfluous_drop(struct vectord *v, struct lh_call *call, lh_str name, struct lh
 {
     for (;;) {
         LH_AUTO(vector_definition) *d = NULL;
-        uint64_t number;
+        struct vector_generation_spec spec = {0};
 
         LH_TRY(vector_definition_load(v->bucket, call, name, &d, err));
-        number = superfluous_find(v, call, d);
-        if (number == 0)
+        spec.number = superfluous_find(v, call, d);
+        if (spec.number == 0)
             return LH_OK;
-        LH_TRY(vector_generation_drop(v, call, name, number, err));
+        LH_TRY(vector_generation_drop(v, call, name, &spec, err));
     }
 }
 
@@ -400,10 +442,12 @@ addition_do(void *ctx, struct vector_definition *d, struct lh_error *err)
     struct addition *a = ctx;
     uint64_t number;
 
+    LH_TRY(uid_check(d, a->spec, err));
     LH_TRY(vector_definition_generation_add(d, a->spec, &number, err));
     vector_definition_generation(d, number)->state = VECTOR_BUILDING;
     *a->made = *vector_definition_find(d, number);
     a->made->source = a->made->note = NULL;
+    memcpy(a->made->uid, d->uid, sizeof(a->made->uid));
     return LH_OK;
 }
 
@@ -421,21 +465,22 @@ vector_generation_begin(struct vectord *v, struct lh_call *call, lh_str name,
 }
 
 struct finish {
-    uint64_t number;
+    const struct vector_generation_spec *made;
     const char *job_id, *source;
     bool promotes;
     uint64_t from;
 };
 
 static lh_status
-spec_get(struct vector_definition *d, uint64_t number, struct vector_generation_spec **out,
-         struct lh_error *err)
+spec_get(struct vector_definition *d, const struct vector_generation_spec *made,
+         struct vector_generation_spec **out, struct lh_error *err)
 {
-    *out = vector_definition_generation(d, number);
+    LH_TRY(uid_check(d, made, err));
+    *out = vector_definition_generation(d, made->number);
     if (*out)
         return LH_OK;
     return lh_fail(err, LH_NOT_FOUND, "vectors.unknown_generation", "'%s' has no generation %llu",
-                   d->name, (unsigned long long)number);
+                   d->name, (unsigned long long)made->number);
 }
 
 static lh_status
@@ -444,17 +489,18 @@ job_do(void *ctx, struct vector_definition *d, struct lh_error *err)
     const struct finish *f = ctx;
     struct vector_generation_spec *spec;
 
-    LH_TRY(spec_get(d, f->number, &spec, err));
+    LH_TRY(spec_get(d, f->made, &spec, err));
     free(spec->note);
     spec->note = lh_strdup(f->job_id);
     return LH_OK;
 }
 
 lh_status
-vector_generation_job_set(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
-                          const char *job_id, struct lh_error *err)
+vector_generation_job_set(struct vectord *v, struct lh_call *call, lh_str name,
+                          const struct vector_generation_spec *made, const char *job_id,
+                          struct lh_error *err)
 {
-    struct finish f = {.number = number, .job_id = job_id};
+    struct finish f = {.made = made, .job_id = job_id};
     struct vector_definition *d = NULL;
 
     LH_TRY(vector_definition_change(v->bucket, call, name, job_do, &f, &d, err));
@@ -467,7 +513,7 @@ finish_do(void *ctx, struct vector_definition *d, struct lh_error *err)
     struct finish *f = ctx;
     struct vector_generation_spec *spec;
 
-    LH_TRY(spec_get(d, f->number, &spec, err));
+    LH_TRY(spec_get(d, f->made, &spec, err));
     free(spec->note);
     spec->note = NULL;
     spec->state = VECTOR_READY;
@@ -476,21 +522,22 @@ finish_do(void *ctx, struct vector_definition *d, struct lh_error *err)
         spec->source = lh_strdup(f->source);
     }
     f->from = d->current;
-    return f->promotes ? vector_definition_promote(d, f->number, err) : LH_OK;
+    return f->promotes ? vector_definition_promote(d, f->made->number, err) : LH_OK;
 }
 
 lh_status
-vector_generation_finish(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
-                         const char *source, bool promotes, struct lh_error *err)
+vector_generation_finish(struct vectord *v, struct lh_call *call, lh_str name,
+                         const struct vector_generation_spec *made, const char *source,
+                         bool promotes, struct lh_error *err)
 {
-    struct finish f = {.number = number, .source = source, .promotes = promotes};
-    struct swap s = {.to = number};
+    struct finish f = {.made = made, .source = source, .promotes = promotes};
+    struct swap s = {.to = made->number};
     struct vector_definition *d = NULL;
     LH_AUTO_BUF(answer, 4096);
 
     LH_TRY(vector_definition_change(v->bucket, call, name, finish_do, &f, &d, err));
     s.from = f.from;
-    if (!promotes || f.from == number)
+    if (!promotes || f.from == made->number)
         return vector_registry_adopt(v, call, d, err);
     return swap_finish(v, call, d, &s, "generation.promoted", &answer, err);
 }

@@ -25,14 +25,23 @@ lh_status vector_merge_indexes(struct vectord *v, struct lh_call *call, lh_str n
 lh_status vector_generation_begin(struct vectord *v, struct lh_call *call, lh_str name,
                                   const struct vector_generation_spec *spec,
                                   struct vector_generation_spec *made, struct lh_error *err);
+/* What follows is of a generation that vector_generation_begin made, or of a copy with its uid:
+ * NOT_FOUND "vectors.unknown_index" when its index was removed, also when there is another of the
+ * name now. */
+
 /* Notes which job builds it. */
 lh_status vector_generation_job_set(struct vectord *v, struct lh_call *call, lh_str name,
-                                    uint64_t number, const char *job_id, struct lh_error *err);
-lh_status
-vector_generation_finish(struct vectord *v, struct lh_call *call, lh_str name, uint64_t number,
-                         const char *source, bool promotes, struct lh_error *err);
-/* Removes it with everything that no other generation needs. The current one stays. */
+                                    const struct vector_generation_spec *made, const char *job_id,
+                                    struct lh_error *err);
+lh_status vector_generation_finish(struct vectord *v, struct lh_call *call, lh_str name,
+                                   const struct vector_generation_spec *made, const char *source,
+                                   bool promotes, struct lh_error *err);
+/* Removes it with everything that no other generation needs, also when its index is gone. The
+ * current one stays. */
 lh_status vector_generation_drop(struct vectord *v, struct lh_call *call, lh_str name,
-                                 uint64_t number, struct lh_error *err);
+                                 const struct vector_generation_spec *made, struct lh_error *err);
+/* Whether the index is still the one that it was made in, as far as this process knows. */
+lh_status vector_generation_check(struct vectord *v, struct lh_call *call, lh_str name,
+                                  const struct vector_generation_spec *made, struct lh_error *err);
 
 #endif

@@ -152,9 +152,9 @@ champion_promote(struct trials *t, struct lh_call *call, const struct vector_gen
     *number = made.number;
     status = vector_generation_get(t->v, call, name, made.number, &opened, err);
     if (status == LH_OK)
-        status = vector_generation_finish(t->v, call, name, made.number, NULL, true, err);
+        status = vector_generation_finish(t->v, call, name, &made, NULL, true, err);
     if (status != LH_OK)
-        (void)vector_generation_drop(t->v, call, name, made.number, NULL);
+        (void)vector_generation_drop(t->v, call, name, &made, NULL);
     return status;
 }
 
