@@ -135,6 +135,21 @@ class Providers(unittest.TestCase):
             self.assertEqual(ids, ["hash-512"] + [name + kind for kind in KINDS for name in ("embed-", "chat-")])
             self.assertNotIn("the-key", lake.logs())
 
+    def test_an_index_takes_no_vectors_of_another_length_from_its_model(self):
+        far = self.providers["ollama"]
+        writer = {"Authorization": "Bearer write-me"}
+        with Lake(config=TOKENS + far.toml().replace("dim = 3\n", "")) as lake:
+            index = {"name": "far", "metric": "l2", "model": "embed-ollama"}
+            self.assertEqual(lake.post("/v1/vectors/indexes", {**index, "dimension": 4}, headers=writer).status, 201)
+            for path, body in (("/items", {"items": [{"id": "a", "text": "steel"}]}), ("/search", {"text": "steel"})):
+                answer = lake.post("/v1/vectors/indexes/far" + path, body, headers=writer)
+                self.assertEqual((answer.status, answer.json["code"]), (400, "vectors.model_dimension"), answer)
+            answer = lake.post("/v1/vectors/indexes", {**index, "name": "again", "dimension": 4}, headers=writer)
+            self.assertEqual((answer.status, answer.json["code"]), (400, "vectors.model_dimension"), answer)  # known by now
+            self.assertEqual(lake.post("/v1/vectors/indexes", {**index, "name": "again", "dimension": 3}, headers=writer).status, 201)
+            self.assertEqual(lake.post("/v1/vectors/indexes/again/items", {"items": [{"id": "a", "text": "steel"}]}, headers=writer).status, 200)
+            self.assertEqual(lake.get("/v1/vectors/indexes/again/items/a", headers=writer).json["vector"], vector("steel"))
+
     def test_the_cache_answers_what_was_asked_before_and_says_so(self):
         with self.lake() as lake:
             for _ in range(3):
