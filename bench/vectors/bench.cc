@@ -502,7 +502,7 @@ void part_filter(vector<Index *> all, const Set &s)
             double recall = 0, qps = 0;
             size_t ef = string(index->name()) == "ours" ? 0 : K, used = 0;
             for (;; ef = std::max(ef + 2, ef * 3 / 2)) {
-                double sum = 0, begin = now();
+                double sum = 0, begin = cpu(CLOCK_THREAD_CPUTIME_ID);
                 uint64_t ids[K];
                 for (size_t q = 0; q < queries; q++) {
                     size_t n = index->filtered(s.query + q * s.dim, ef, bits, ids), agree = 0;
@@ -511,7 +511,7 @@ void part_filter(vector<Index *> all, const Set &s)
                             agree += ids[j] == id;
                     sum += truth[q].empty() ? 1 : (double)agree / (double)truth[q].size();
                 }
-                qps = (double)queries / (now() - begin);
+                qps = (double)queries / (cpu(CLOCK_THREAD_CPUTIME_ID) - begin);
                 recall = sum / (double)queries;
                 used = ef;
                 if (recall >= 0.99 || qps < 20 || ef > 3000 || ef == 0)

@@ -21,8 +21,9 @@
 #define DOORS_MAX 64       /* nodes that a walk over the lowest level begins at */
 #define DOOR_EF 48         /* so much width for each beyond the first */
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
-#define EXACT_COST 14      /* per width of the walk, see is_scan_cheaper */
-#define FILTERED_EF 48     /* matches that a filtered walk collects at least */
+#define EXACT_COST 16      /* per match that a walk collects, see is_scan_cheaper */
+#define FILTERED_EF 80     /* width that a filtered walk has at least */
+#define FILTERED_POOL 2    /* candidates that it keeps, per node that it is expected to expand */
 #define WALK_MIN 2048      /* comparisons that it may make beyond those of the exact plan */
 #define FLOATS_AHEAD 8     /* rows of floats asked for before their turn */
 #define FINE_MORE 16       /* candidates that get 8 bits, beyond 2 k and an eighth of ef */
@@ -227,6 +228,40 @@ chosen_from_found(struct search *s)
     chosen_from_pool(s);
 }
 
+static double
+share_of(const struct search *s)
+{
+    size_t live = lh_ann_count(s->walk.ann);
+
+    return live == 0 ? 0 : (double)s->matching / (double)live;
+}
+
+/* To find so many matches a walk looks at 1 / share as many nodes, and finds the nearest of them
+ * the more surely. So the rarer they are, the fewer have to be collected for the same recall:
+ * fitted to what serves 0.99 at shares of 4 to 50 % of the measured sets. */
+static size_t
+matches_wanted(const struct search *s, double share)
+{
+    double width = s->ef < FILTERED_EF ? FILTERED_EF : (double)s->ef;
+    size_t least = s->query->k + s->query->k / 2, matches = (size_t)(width * sqrt(share));
+
+    return matches < least ? least : matches;
+}
+
+static struct ann_filtered_width
+filtered_width(const struct search *s)
+{
+    double share = share_of(s);
+    size_t matches = matches_wanted(s, share), comparisons = s->matching + WALK_MIN;
+    double candidates = FILTERED_POOL * (double)matches / share;
+
+    return (struct ann_filtered_width){
+        .matches = matches,
+        .candidates = candidates < (double)comparisons ? (size_t)candidates + 1 : comparisons,
+        .comparisons = comparisons,
+    };
+}
+
 /* False when the walk was given up, because the exact plan would have cost no more. */
 static bool
 graph_walk(struct search *s)
@@ -242,10 +277,10 @@ graph_walk(struct search *s)
         chosen_from_pool(s);
         return true;
     }
-    if (s->ef < FILTERED_EF)
-        s->ef = FILTERED_EF;
-    if (!ann_walk_filtered(&s->walk, &s->gate, from, doors, s->ef, s->matching + WALK_MIN))
+    struct ann_filtered_width width = filtered_width(s);
+    if (!ann_walk_filtered(&s->walk, &s->gate, from, doors, &width))
         return false;
+    s->ef = width.matches;
     chosen_from_found(s);
     return true;
 }
@@ -273,23 +308,20 @@ floats_scan(struct search *s)
     s->reranked = s->walk.seat->compared;
 }
 
-/* A scan compares all that match. A walk of width ef is taken to cost as much as 14 × ef / share
- * codes of a scan, whatever the size of the index. The 14 is inferred from queries per second at
- * shares of 4 to 20 % of 60,000 images, where codes were not counted; it is not fitted to others.
- */
+/* A scan compares all that match; a walk that collects so many matches expands 1 / share as many
+ * nodes, each for as much as some sixteen comparisons of a scan (measured at shares of 4 to 20 % of
+ * 60,000 images and 100,000 texts). */
 static bool
 is_scan_cheaper(const struct search *s, double share)
 {
-    double ef = s->ef < FILTERED_EF ? FILTERED_EF : (double)s->ef;
-
-    return (double)s->matching * share <= EXACT_COST * ef;
+    return (double)s->matching * share <= EXACT_COST * (double)matches_wanted(s, share);
 }
 
 static void
 plan_choose(struct search *s)
 {
     size_t live = lh_ann_count(s->walk.ann);
-    double share = live == 0 ? 0 : (double)s->matching / (double)live;
+    double share = share_of(s);
     bool is_small = live <= EXACT_LIVE_MAX || s->matching <= 2 * s->query->k;
 
     if (is_small || (s->query->filter != NULL && is_scan_cheaper(s, share)))

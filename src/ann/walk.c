@@ -208,33 +208,55 @@ allowed_take(const struct ann_walk *w, const struct ann_gate *gate, float distan
         ann_pool_insert(found, distance, node);
 }
 
-bool
-ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
-                  const struct ann_candidate *from, size_t count, size_t ef, size_t most)
+static void
+allowed_keep(const struct ann_walk *w, const struct ann_gate *gate, const uint32_t *nodes,
+             size_t count)
 {
     struct ann_seat *seat = w->seat;
-    struct ann_pool *pool = &seat->pool, *found = &seat->chosen;
-    size_t end = seat->compared + most;
-    uint32_t node;
+    const float *distances = seat->distances;
 
-    pool_begin(w, from, count, most);
-    ann_pool_reset(found, ef);
+    ann_estimate(w, nodes, count, seat->distances);
+    for (size_t i = 0; i < count; i++)
+        if (distances[i] < ann_pool_bound(&seat->chosen)) {
+            list_prefetch(w, nodes[i], 0);
+            ann_pool_insert(&seat->pool, distances[i], nodes[i]);
+            allowed_take(w, gate, distances[i], nodes[i]);
+        }
+}
+
+/* Whether what comes next may still be among what is wanted. */
+static bool
+has_near(const struct ann_seat *seat)
+{
+    const struct ann_pool *pool = &seat->pool;
+
+    return pool->next < pool->size &&
+           pool->entry[pool->next].distance <= ann_pool_bound(&seat->chosen);
+}
+
+bool
+ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
+                  const struct ann_candidate *from, size_t count,
+                  const struct ann_filtered_width *width)
+{
+    struct ann_seat *seat = w->seat;
+    struct ann_pool *pool = &seat->pool;
+    uint32_t *now = seat->batch, *ahead = seat->ahead;
+    size_t end = seat->compared + width->comparisons, n = 0;
+
+    pool_begin(w, from, count, width->candidates);
+    ann_pool_reset(&seat->chosen, width->matches);
     for (size_t i = 0; i < pool->size; i++)
         allowed_take(w, gate, pool->entry[i].distance, pool->entry[i].node);
-    while ((node = ann_pool_expand(pool)) != ANN_NODE_NONE) {
-        if (pool->entry[pool->next - 1].distance > ann_pool_bound(found))
-            return true;
+    do {
+        uint32_t node = has_near(seat) ? ann_pool_expand(pool) : ANN_NODE_NONE, *swap = now;
+        size_t n_ahead = node == ANN_NODE_NONE ? 0 : neighbours_gather(w, node, 0, ahead);
+        allowed_keep(w, gate, now, n);
+        now = ahead;
+        ahead = swap;
+        n = n_ahead;
         if (seat->compared > end)
             return false;
-        size_t n = neighbours_gather(w, node, 0, seat->batch);
-        ann_estimate(w, seat->batch, n, seat->distances);
-        for (size_t i = 0; i < n; i++) {
-            if (!(seat->distances[i] < ann_pool_bound(found)))
-                continue;
-            list_prefetch(w, seat->batch[i], 0);
-            ann_pool_insert(pool, seat->distances[i], seat->batch[i]);
-            allowed_take(w, gate, seat->distances[i], seat->batch[i]);
-        }
-    }
+    } while (n > 0 || has_near(seat));
     return true;
 }

@@ -37,10 +37,16 @@ struct ann_candidate ann_walk_descend(const struct ann_walk *w, struct ann_candi
 void ann_walk_beam(const struct ann_walk *w, const struct ann_candidate *from, size_t count,
                    unsigned level, size_t ef);
 
-/* The `ef` nearest that the gate allows, into the seat's `chosen`, on the lowest level. What it
- * does not allow is walked through like the rest. False when that took more than `most`
- * comparisons. */
+struct ann_filtered_width {
+    size_t matches;     /* that are collected */
+    size_t candidates;  /* that are kept to go on from, matching or not */
+    size_t comparisons; /* after which the walk gives up */
+};
+
+/* The nearest that the gate allows, into the seat's `chosen`, on the lowest level. What it does not
+ * allow is walked through like the rest. False when the walk gave up. */
 bool ann_walk_filtered(const struct ann_walk *w, const struct ann_gate *gate,
-                       const struct ann_candidate *from, size_t count, size_t ef, size_t most);
+                       const struct ann_candidate *from, size_t count,
+                       const struct ann_filtered_width *width);
 
 #endif
