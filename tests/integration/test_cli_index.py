@@ -83,7 +83,7 @@ class Index(unittest.TestCase):
 
 class Interrupted(unittest.TestCase):
     def test_ctrl_c_ends_the_build_and_not_only_the_looking_at_it(self):
-        with Lake(faults="vectors.build_amid=delay:300") as lake:
+        with Lake(faults="vectors.build_amid=delay:1000") as lake:
             lake.ingest("notes", notes(20000), format="csv")
             line = [program("lakehouse"), "index", "build", "cut_short", "notes", "--id", "note_id", "--text", "body", "--model", "hash-512", "--url", lake.url]
             cli = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

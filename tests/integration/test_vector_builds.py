@@ -491,7 +491,7 @@ class KilledSwap(unittest.TestCase):
 
 class Canceled(unittest.TestCase):
     def test_a_build_that_is_cancelled_leaves_what_answered_before(self):
-        with Lake(faults="vectors.build_amid=delay:200") as lake:
+        with Lake(faults="vectors.build_amid=delay:1000") as lake:
             lake.ingest("notes", notes(20000), format="csv")
             lake.post(INDEXES, {"name": "c", "dimension": 512, "metric": "cosine", "model": "hash-512"})
             lake.post(f"{INDEXES}/c/items", {"items": [{"id": "safe", "text": "kitchen oven"}]})
@@ -510,7 +510,7 @@ class Canceled(unittest.TestCase):
 
 class RemovedMeanwhile(unittest.TestCase):
     def test_a_build_of_an_index_that_was_removed_touches_nothing_of_the_one_made_anew_and_leaves_no_objects(self):
-        with Lake(faults="vectors.build_amid=delay:250") as lake:
+        with Lake(faults="vectors.build_amid=delay:600") as lake:
             lake.ingest("notes", notes(20000), format="csv")
             new = {"name": "d", "dimension": 512, "metric": "cosine", "model": "hash-512"}
             body = {"dataset": "notes", "id_column": "note_id", "text_columns": ["body"]}
