@@ -1,6 +1,7 @@
 #include "ann/ladder.h"
 
 #include <stdlib.h>
+#include "ann/search.h"
 #include "ann/store.h"
 #include "base/alloc.h"
 
@@ -54,9 +55,11 @@ hits_agree(const struct lh_ann_hit *truth, size_t truth_count, const struct lh_a
     return agree;
 }
 
+/* The vector asks as one that is not in the index: a walk that may pass through the node itself
+ * finds all its links at once, which no query of a user's does. */
 static lh_status
-query_measure(struct lh_ann *ann, uint64_t id, const float *vector, size_t *agree, size_t *asked,
-              struct lh_error *err)
+query_measure(struct lh_ann *ann, uint32_t node, uint64_t id, const float *vector, size_t *agree,
+              size_t *asked, struct lh_error *err)
 {
     struct lh_ann_hit truth[ANN_LADDER_K + 1], hits[ANN_LADDER_K + 1];
     struct lh_ann_report report;
@@ -66,10 +69,10 @@ query_measure(struct lh_ann *ann, uint64_t id, const float *vector, size_t *agre
     LH_TRY(lh_ann_search(ann, vector, dim, &query, truth, &report, err));
     size_t count = report.count;
     *asked += count > 0 ? count - 1 : 0;
-    query.is_exact = false;
+    query = (struct lh_ann_query){.k = ANN_LADDER_K};
     for (size_t i = 0; i < ANN_LADDER_STEPS; i++) {
         query.ef = WIDTHS[i];
-        LH_TRY(lh_ann_search(ann, vector, dim, &query, hits, &report, err));
+        LH_TRY(ann_search_avoiding(ann, node, vector, dim, &query, hits, &report, err));
         agree[i] += hits_agree(truth, count, hits, report.count, id);
     }
     return LH_OK;
@@ -99,7 +102,7 @@ lh_ann_calibrate(struct lh_ann *ann, size_t count, struct lh_error *err)
         uint64_t id = __atomic_load_n(&v->label[i], __ATOMIC_RELAXED);
         /* The node may have been removed meanwhile: then there is nothing to ask. */
         if (lh_ann_load(ann, id, vector, ann->model.dim, NULL) == LH_OK)
-            status = query_measure(ann, id, vector, agree, &asked, err);
+            status = query_measure(ann, (uint32_t)i, id, vector, agree, &asked, err);
     }
     free(vector);
     if (status == LH_OK)

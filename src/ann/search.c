@@ -17,6 +17,7 @@
 #include <string.h>
 #include "ann/filter.h"
 #include "ann/ladder.h"
+#include "ann/search.h"
 
 #define DOORS_MAX 64       /* nodes that a walk over the lowest level begins at */
 #define DOOR_EF 48         /* so much width for each beyond the first */
@@ -361,10 +362,10 @@ search_run(struct search *s, struct lh_ann_hit *hits)
     return rerank(s, hits);
 }
 
-lh_status
-lh_ann_search(const struct lh_ann *ann, const float *vector, size_t dim,
-              const struct lh_ann_query *query, struct lh_ann_hit *hits,
-              struct lh_ann_report *report, struct lh_error *err)
+static lh_status
+search(const struct lh_ann *ann, const uint32_t *avoid, const float *vector, size_t dim,
+       const struct lh_ann_query *query, struct lh_ann_hit *hits, struct lh_ann_report *report,
+       struct lh_error *err)
 {
     struct search s = {.query = query, .vector = vector};
     struct lh_ann_report own;
@@ -374,6 +375,7 @@ lh_ann_search(const struct lh_ann *ann, const float *vector, size_t dim,
     s.walk = (struct ann_walk){.ann = ann, .view = ann_view_of(ann), .seat = seat};
     s.walk.target = &s.target;
     s.walk.limit = __atomic_load_n(&ann->slots, __ATOMIC_ACQUIRE);
+    s.walk.avoid = avoid != NULL && *avoid < s.walk.limit ? avoid : NULL;
     ann_model_rotate(&ann->model, vector, s.norm, seat->rotated);
     ann_target_from_query(&ann->model, seat->rotated, seat->code, &s.target);
     ann_gate_init(&s.gate, &s.walk, query->filter);
@@ -389,4 +391,20 @@ lh_ann_search(const struct lh_ann *ann, const float *vector, size_t dim,
     report->ef = s.ef;
     ann_seat_leave(seat);
     return LH_OK;
+}
+
+lh_status
+lh_ann_search(const struct lh_ann *ann, const float *vector, size_t dim,
+              const struct lh_ann_query *query, struct lh_ann_hit *hits,
+              struct lh_ann_report *report, struct lh_error *err)
+{
+    return search(ann, NULL, vector, dim, query, hits, report, err);
+}
+
+lh_status
+ann_search_avoiding(const struct lh_ann *ann, uint32_t avoid, const float *vector, size_t dim,
+                    const struct lh_ann_query *query, struct lh_ann_hit *hits,
+                    struct lh_ann_report *report, struct lh_error *err)
+{
+    return search(ann, &avoid, vector, dim, query, hits, report, err);
 }

@@ -172,6 +172,8 @@ pool_begin(const struct ann_walk *w, const struct ann_candidate *from, size_t co
 
     ann_pool_reset(&seat->pool, ef);
     ann_visited_reset(&seat->visited, w->limit);
+    if (w->avoid != NULL)
+        ann_visited_add(&seat->visited, *w->avoid);
     for (size_t i = 0; i < count; i++)
         if (ann_visited_add(&seat->visited, ann_candidate_node(from[i])))
             ann_pool_insert(&seat->pool, from[i].distance, ann_candidate_node(from[i]));

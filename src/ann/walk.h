@@ -15,6 +15,7 @@ struct ann_walk {
     uint32_t limit;
     const float *exact_query; /* for scans of floats */
     float exact_norm;         /* squared */
+    const uint32_t *avoid;    /* a node that beams keep away from, or NULL */
 };
 
 struct ann_gate;
