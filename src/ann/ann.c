@@ -283,7 +283,7 @@ lh_ann_stats_get(const struct lh_ann *ann, struct lh_ann_stats *out)
         .count = lh_ann_count(ann),
         .slots = __atomic_load_n(&ann->slots, __ATOMIC_ACQUIRE),
         .kernels = ann->model.kernels->name,
-        .code = ann->model.is_nibble ? LH_ANN_CODE_INT4 : LH_ANN_CODE_INT8,
+        .code = ann_model_code(&ann->model),
         .is_mapped = ann_view_of(ann) == &ann->mapped,
     };
     graph_count(ann, out);

@@ -1,11 +1,11 @@
 /*
  * ann: approximate nearest neighbours over float vectors, by a graph that is walked on small codes.
  *
- * An index is a hierarchical navigable small world graph (HNSW). Every vector is kept as a code of
- * 4 or 8 bits a dimension; a search walks the graph on the codes and re-ranks what it found, first
- * on 8 bits, then on the full-precision floats, so that distances in answers are exact. The room is
- * pure: it opens no file and reads no clock. A file is written through the caller's function and
- * opened from memory that the caller mapped.
+ * An index is a hierarchical navigable small world graph (HNSW). Every vector, unless it is short,
+ * is kept as a code of 4 or 8 bits a dimension; a search walks the graph on the codes and re-ranks
+ * what it found, first on 8 bits, then on the full-precision floats, so that distances in answers
+ * are exact. The room is pure: it opens no file and reads no clock. A file is written through the
+ * caller's function and opened from memory that the caller mapped.
  *
  * Distances are smaller for nearer: squared Euclidean (L2), 1 - cosine, or minus the inner product.
  * The cosine of a zero vector with anything is 0. NaN and infinity are refused.
@@ -36,9 +36,10 @@ struct lh_ann;
 enum lh_ann_metric { LH_ANN_COSINE, LH_ANN_L2, LH_ANN_INNER_PRODUCT };
 
 enum lh_ann_code {
-    LH_ANN_CODE_AUTO, /* INT4 from 96 dimensions on, INT8 below */
+    LH_ANN_CODE_AUTO, /* INT4 from 96 dimensions on, INT8 from 33, FLOAT below */
     LH_ANN_CODE_INT8, /* walk on 8 bits */
-    LH_ANN_CODE_INT4  /* walk on the upper 4 bits, re-rank on all 8 */
+    LH_ANN_CODE_INT4, /* walk on the upper 4 bits, re-rank on all 8 */
+    LH_ANN_CODE_FLOAT /* no codes: walk on the vectors themselves */
 };
 
 #define LH_ANN_DIM_MAX 16384

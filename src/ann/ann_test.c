@@ -37,10 +37,13 @@ struct kind {
 static const struct kind KINDS[] = {
     {LH_ANN_L2, LH_ANN_CODE_INT8, NULL},
     {LH_ANN_L2, LH_ANN_CODE_INT4, NULL},
+    {LH_ANN_L2, LH_ANN_CODE_FLOAT, NULL},
     {LH_ANN_COSINE, LH_ANN_CODE_INT8, NULL},
     {LH_ANN_COSINE, LH_ANN_CODE_INT4, NULL},
+    {LH_ANN_COSINE, LH_ANN_CODE_FLOAT, NULL},
     {LH_ANN_INNER_PRODUCT, LH_ANN_CODE_INT8, NULL},
     {LH_ANN_INNER_PRODUCT, LH_ANN_CODE_INT4, NULL},
+    {LH_ANN_INNER_PRODUCT, LH_ANN_CODE_FLOAT, NULL},
 };
 
 /* Share of the true ten nearest that 50 queries find. */

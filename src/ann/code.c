@@ -8,6 +8,9 @@
 
 #define TRAIN_MIN 256   /* fewer rows say too little about the mean */
 #define TRAIN_MAX 16384 /* more rows would not move it */
+#define FLOAT_DIM_MAX                                                                              \
+    32                  /* up to here vectors are as short as codes, and codes too coarse: few     \
+                           dimensions, like places on a map, lie much closer than 1/127 */
 #define INT4_DIM_MIN 96 /* below, four bits are too coarse and eight fit in two cache lines */
 
 /* Widths of the nibble range in units of the root mean square that are tried for each vector; 2.7
@@ -42,12 +45,20 @@ ann_model_init(struct ann_model *m, const struct lh_ann_options *options,
     *m = (struct ann_model){.dim = options->dim, .metric = options->metric, .kernels = kernels};
     m->is_nibble = options->code == LH_ANN_CODE_INT4 ||
                    (options->code == LH_ANN_CODE_AUTO && options->dim >= INT4_DIM_MIN);
+    m->is_float = options->code == LH_ANN_CODE_FLOAT ||
+                  (options->code == LH_ANN_CODE_AUTO && options->dim <= FLOAT_DIM_MAX);
     m->padded = (uint32_t)round_up(m->dim, m->is_nibble ? 2 * ANN_BLOCK : ANN_BLOCK);
-    m->stride = m->is_nibble ? m->padded / 2 : m->padded;
+    m->stride = m->is_float ? 0 : m->is_nibble ? m->padded / 2 : m->padded;
     for (m->window = 1; 2 * m->window <= m->dim; m->window *= 2)
         ;
     m->mean = lh_alloc_array(m->dim, sizeof(float));
     signs_fill(m, options->seed);
+}
+
+enum lh_ann_code
+ann_model_code(const struct ann_model *m)
+{
+    return m->is_float ? LH_ANN_CODE_FLOAT : m->is_nibble ? LH_ANN_CODE_INT4 : LH_ANN_CODE_INT8;
 }
 
 void
@@ -196,11 +207,13 @@ ann_code_encode(const struct ann_model *m, const float *rotated, bool is_zero, u
     float norm = m->kernels->dot(rotated, rotated, m->dim);
     float max = m->kernels->max_abs(rotated, m->dim);
 
+    *factor = (struct ann_factor){.add = norm + (is_zero ? 1.0f : 0.0f), .mul = 0};
+    *fine_mul = 0;
+    if (m->is_float)
+        return;
     memset(walk, m->is_nibble ? 0 : 128, m->stride);
     if (m->is_nibble)
         memset(fine, 0, m->stride);
-    *factor = (struct ann_factor){.add = norm + (is_zero ? 1.0f : 0.0f), .mul = 0};
-    *fine_mul = 0;
     /* Values whose squares vanish have no direction that floats could tell. */
     if (norm < 0x1p-100f || max < 0x1p-60f)
         return;
@@ -243,6 +256,8 @@ ann_target_from_row(const struct ann_model *m, const uint8_t *walk, const uint8_
 
     *out = (struct ann_target){.code = code, .weight_add = 1.0f, .base = factor.add};
     out->scale = -0.5f * fine_mul;
+    if (m->is_float)
+        return;
     if (!m->is_nibble) {
         for (size_t i = 0; i < m->padded; i++)
             code[i] = (int8_t)(walk[i] ^ 128);

@@ -25,11 +25,11 @@
 struct ann_model {
     uint32_t dim, padded; /* padded: a multiple of the dimensions of a block */
     enum lh_ann_metric metric;
-    bool is_nibble;
-    size_t stride; /* bytes of a row of a plane */
-    size_t window; /* the largest power of two within dim */
-    float *mean;   /* before rotation; zeros until trained, always for inner product */
-    float *signs;  /* ANN_ROUNDS × window, ±1/√window */
+    bool is_nibble, is_float; /* neither: bytes */
+    size_t stride;            /* bytes of a row of a plane; 0 without codes */
+    size_t window;            /* the largest power of two within dim */
+    float *mean;              /* before rotation; zeros until trained, always for inner product */
+    float *signs;             /* ANN_ROUNDS × window, ±1/√window */
     const struct ann_kernels *kernels;
 };
 
@@ -42,6 +42,9 @@ struct ann_factor {
 /* A query ready for the walk. `code` is aligned to a block and belongs to whoever prepared it. */
 struct ann_target {
     const int8_t *code;
+    const float
+        *vector; /* as it was given, and its squared norm; whoever makes the target sets them */
+    float norm;
     float scale;
     float shift, shift_fine; /* sums that make the codes' midpoint zero */
     float weight_add;        /* 0 when the search is by inner product alone */
@@ -53,6 +56,7 @@ struct ann_target {
 void ann_model_init(struct ann_model *m, const struct lh_ann_options *options,
                     const struct ann_kernels *kernels);
 void ann_model_fini(struct ann_model *m);
+enum lh_ann_code ann_model_code(const struct ann_model *m);
 /* Sets the mean from `count` rows, by at most some thousands of them. */
 void ann_model_train(struct ann_model *m, const float *vectors, size_t count);
 

@@ -14,6 +14,9 @@
 #define ANN_FILE_MAGIC "lh-ann\r\n"
 #define ANN_FILE_VERSION 1
 #define ANN_FILE_ORDER 0x01020304u
+#define ANN_FILE_BYTES 0 /* codes of a header */
+#define ANN_FILE_NIBBLES 1
+#define ANN_FILE_FLOATS 2
 #define ANN_FILE_PAGE ((size_t)4096)
 
 /* Sections: the mean, the columns up to ANN_COLUMN_FLOATS, the table of ids. */
@@ -26,7 +29,7 @@
 struct ann_file_header {
     char magic[8];
     uint32_t version, byte_order;
-    uint32_t dim, metric, is_nibble, degree, ef_construction, nodes, entry, upper_lists;
+    uint32_t dim, metric, code, degree, ef_construction, nodes, entry, upper_lists;
     uint64_t seed, sequence, id_slots;
     float radius;
     uint32_t has_ladder;

@@ -142,8 +142,10 @@ is_same_vector(const struct ann_walk *w, uint32_t a, uint32_t b)
     const struct ann_view *v = w->view;
     size_t dim = w->ann->model.dim;
 
-    return memcmp(ann_row_of(v->walk, a), ann_row_of(v->walk, b), v->walk.stride) == 0 &&
-           memcmp(v->row[a], v->row[b], dim * sizeof(float)) == 0;
+    if (v->walk.stride > 0 &&
+        memcmp(ann_row_of(v->walk, a), ann_row_of(v->walk, b), v->walk.stride) != 0)
+        return false;
+    return memcmp(v->row[a], v->row[b], dim * sizeof(float)) == 0;
 }
 
 /* Hangs `self` on a node with the same vector, if one is among the nearest candidates. */
@@ -231,6 +233,8 @@ target_set(const struct ann_walk *w, uint32_t node, struct ann_target *target)
     float norm = w->view->factor[node].add;
 
     ann_target_from_query(&ann->model, w->seat->rotated, w->seat->code, target);
+    target->vector = w->view->row[node];
+    target->norm = ann->model.kernels->dot(target->vector, target->vector, ann->model.dim);
     target->weight_add = 1.0f;
     target->base = norm;
     if (ann->model.metric == LH_ANN_INNER_PRODUCT) {

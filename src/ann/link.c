@@ -28,6 +28,9 @@ ann_target_of(const struct ann_walk *w, uint32_t node, int8_t *code, struct ann_
 
     ann_target_from_row(&w->ann->model, ann_row_of(v->walk, node), ann_row_of(v->fine, node),
                         v->factor[node], v->fine_mul[node], code, out);
+    out->vector = ann_floats_of(w->ann, v, node);
+    if (w->ann->model.is_float)
+        out->norm = w->ann->model.kernels->dot(out->vector, out->vector, w->ann->model.dim);
     if (w->ann->model.metric == LH_ANN_INNER_PRODUCT) {
         out->is_lifted = true;
         out->lift = ann_lift_of(w, v->factor[node].add);

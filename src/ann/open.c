@@ -33,7 +33,7 @@ header_read(lh_bytes file, struct ann_file_header *h, struct lh_error *err)
                        ANN_FILE_VERSION);
     if (h->crc != lh_crc32c(0, h, offsetof(struct ann_file_header, crc)))
         return corrupt(err, "the checksum of the header is wrong");
-    if (h->metric > LH_ANN_INNER_PRODUCT || h->is_nibble > 1 || h->degree % 8 != 0 ||
+    if (h->metric > LH_ANN_INNER_PRODUCT || h->code > ANN_FILE_FLOATS || h->degree % 8 != 0 ||
         h->degree == 0 || h->ef_construction == 0 || h->nodes > ANN_NODES_MAX ||
         (size_t)h->upper_lists > (size_t)h->nodes * ANN_LEVELS_MAX ||
         h->id_slots != ann_idtable_size(h->nodes) ||
@@ -141,7 +141,9 @@ lh_ann_open(lh_bytes file, const struct lh_ann_open_options *options, struct lh_
     struct lh_ann_options own = {
         .dim = h.dim,
         .metric = (enum lh_ann_metric)h.metric,
-        .code = h.is_nibble ? LH_ANN_CODE_INT4 : LH_ANN_CODE_INT8,
+        .code = h.code == ANN_FILE_FLOATS    ? LH_ANN_CODE_FLOAT
+                : h.code == ANN_FILE_NIBBLES ? LH_ANN_CODE_INT4
+                                             : LH_ANN_CODE_INT8,
         .degree = h.degree,
         .ef_construction = h.ef_construction,
         .seed = h.seed,

@@ -136,7 +136,8 @@ value_add(struct saver *s, enum ann_column column, size_t i)
 
     switch (column) {
     case ANN_COLUMN_WALK:
-        return bytes_add(s, ann_row_of(v->walk, node), v->walk.stride);
+        return s->ann->width[column] == 0 ? LH_OK
+                                          : bytes_add(s, ann_row_of(v->walk, node), v->walk.stride);
     case ANN_COLUMN_FINE:
         return s->ann->width[column] == 0 ? LH_OK
                                           : bytes_add(s, ann_row_of(v->fine, node), v->fine.stride);
@@ -191,7 +192,9 @@ header_make(const struct saver *s)
     h.byte_order = ANN_FILE_ORDER;
     h.dim = ann->model.dim;
     h.metric = (uint32_t)ann->model.metric;
-    h.is_nibble = ann->model.is_nibble;
+    h.code = ann->model.is_float    ? ANN_FILE_FLOATS
+             : ann->model.is_nibble ? ANN_FILE_NIBBLES
+                                    : ANN_FILE_BYTES;
     h.degree = ann->degree;
     h.ef_construction = ann->options.ef_construction;
     h.nodes = (uint32_t)s->order->count;

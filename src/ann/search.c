@@ -105,7 +105,7 @@ scan_add(const struct ann_walk *w, const uint32_t *nodes, size_t count)
 
     ann_seat_batch_reserve(seat, count);
     for (size_t i = 0; i < count; i++)
-        ann_row_prefetch(w->view->walk, nodes[i]);
+        ann_walk_prefetch(w, nodes[i]);
     ann_estimate(w, nodes, count, seat->distances);
     for (size_t i = 0; i < count; i++)
         ann_pool_insert(&seat->chosen, seat->distances[i], nodes[i]);
@@ -378,6 +378,8 @@ search(const struct lh_ann *ann, const uint32_t *avoid, const float *vector, siz
     s.walk.avoid = avoid != NULL && *avoid < s.walk.limit ? avoid : NULL;
     ann_model_rotate(&ann->model, vector, s.norm, seat->rotated);
     ann_target_from_query(&ann->model, seat->rotated, seat->code, &s.target);
+    s.target.vector = vector;
+    s.target.norm = s.norm;
     ann_gate_init(&s.gate, &s.walk, query->filter);
     s.ef = query->ef != 0 ? query->ef : ann_ladder_ef(ann, query->min_recall, query->k);
     if (s.ef < query->k)

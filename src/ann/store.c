@@ -30,7 +30,7 @@ options_check(struct lh_ann_options *o, struct lh_error *err)
     if (o->ef_construction > EF_CONSTRUCTION_MAX)
         return lh_fail(err, LH_INVALID, "ann.ef_construction", "ef_construction %u: at most %d",
                        o->ef_construction, EF_CONSTRUCTION_MAX);
-    if ((unsigned)o->metric > LH_ANN_INNER_PRODUCT || (unsigned)o->code > LH_ANN_CODE_INT4)
+    if ((unsigned)o->metric > LH_ANN_INNER_PRODUCT || (unsigned)o->code > LH_ANN_CODE_FLOAT)
         return lh_fail(err, LH_INVALID, "ann.options", "unknown metric or code");
     if (o->max_bytes == 0)
         o->max_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);

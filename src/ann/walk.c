@@ -41,9 +41,48 @@ dots_compute(const struct ann_walk *w, struct ann_rows rows, const uint32_t *nod
                                                                      w->target->code, dots);
 }
 
+static float
+float_distance(const struct ann_walk *w, uint32_t node)
+{
+    const struct ann_model *m = &w->ann->model;
+    const struct ann_target *t = w->target;
+    const float *row = ann_floats_of(w->ann, w->view, node);
+
+    if (m->metric == LH_ANN_INNER_PRODUCT)
+        return t->base + t->weight_add * w->view->factor[node].add -
+               2 * m->kernels->dot(t->vector, row, m->dim);
+    float distance = ann_distance(m, t->vector, t->norm, row);
+    return m->metric == LH_ANN_COSINE ? 2 * distance : distance;
+}
+
+static void
+floats_compare(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances)
+{
+    for (size_t i = 0; i < count; i++)
+        distances[i] = float_distance(w, nodes[i]);
+    w->seat->compared += count;
+    if (w->target->is_lifted)
+        lifts_add(w, nodes, count, distances);
+}
+
+void
+ann_walk_prefetch(const struct ann_walk *w, uint32_t node)
+{
+    const struct ann_model *m = &w->ann->model;
+
+    if (m->is_float)
+        ann_prefetch(ann_floats_of(w->ann, w->view, node), m->dim * sizeof(float));
+    else
+        ann_row_prefetch(w->view->walk, node);
+}
+
 void
 ann_estimate(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances)
 {
+    if (w->ann->model.is_float) {
+        floats_compare(w, nodes, count, distances);
+        return;
+    }
     const struct ann_target *t = w->target;
     const struct ann_factor *factor = w->view->factor;
     int32_t *dots = w->seat->dots;
@@ -106,7 +145,7 @@ ann_walk_descend(const struct ann_walk *w, struct ann_candidate from, unsigned f
                     break;
                 if (node >= w->limit)
                     continue;
-                ann_row_prefetch(w->view->walk, node);
+                ann_walk_prefetch(w, node);
                 seat->batch[n++] = node;
             }
             ann_estimate(w, seat->batch, n, seat->distances);
@@ -137,7 +176,7 @@ neighbours_gather(const struct ann_walk *w, uint32_t node, unsigned level, uint3
     ann_visited_reserve(&w->seat->visited, n);
     n = ann_visited_add_many(&w->seat->visited, batch, n, batch);
     for (size_t i = 0; i < n; i++) {
-        ann_row_prefetch(w->view->walk, batch[i]);
+        ann_walk_prefetch(w, batch[i]);
         ann_prefetch(&w->view->factor[batch[i]], 1);
     }
     return n;

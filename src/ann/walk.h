@@ -29,6 +29,9 @@ void ann_estimate(const struct ann_walk *w, const uint32_t *nodes, size_t count,
 void
 ann_estimate_fine(const struct ann_walk *w, const uint32_t *nodes, size_t count, float *distances);
 
+/* Asks for what an estimate will read. */
+void ann_walk_prefetch(const struct ann_walk *w, uint32_t node);
+
 /* From `node` down to level `to`, to the nearest node there that greedy steps find. */
 struct ann_candidate ann_walk_descend(const struct ann_walk *w, struct ann_candidate from,
                                       unsigned from_level, unsigned to_level);
