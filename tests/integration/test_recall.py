@@ -1,16 +1,28 @@
-"""Recall of the default search on real texts with real questions: Cranfield under both built-in models.
+"""Recall of the default search on small real sets: texts of Cranfield under both built-in models, places of the United States.
 
-No question is an item. Truth is the exact search, which test_vectors.py holds to its own arithmetic.
+The questions are real too, and none of them is an item. Truth is the exact search, which test_vectors.py holds to its own arithmetic.
 """
 
+import csv
+import math
+import os
 import unittest
 
-from lake import Lake
+from lake import ROOT, Lake
 from test_retrieval import documents, smart
 
 ONE_TOPOLOGY_ONLY = True
 INDEXES = "/v1/vectors/indexes"
+PLACES = os.path.join(ROOT, "node_modules", "vega-datasets", "data")
 FLOOR = 0.99
+
+
+def places(name):
+    """Points on the unit sphere."""
+    with open(os.path.join(PLACES, name), newline="") as f:
+        for row in csv.DictReader(f):
+            a, b = math.radians(float(row["latitude"])), math.radians(float(row["longitude"]))
+            yield [math.cos(a) * math.cos(b), math.cos(a) * math.sin(b), math.sin(a)]
 
 
 class Recall(unittest.TestCase):
@@ -50,6 +62,20 @@ class Recall(unittest.TestCase):
             recall, plan = self.measured(name, questions)
             self.assertEqual(plan, "graph")
             self.assertGreaterEqual(recall, FLOOR, name)
+
+    def test_places_of_the_united_states(self):
+        for metric in ("l2", "dot"):
+            name = f"places_{metric}"
+            self.create(name, metric, 3)
+            items = [{"id": str(i), "vector": v, "metadata": {"tenth": i % 10 == 0}} for i, v in enumerate(places("zipcodes.csv"))]
+            for start in range(0, len(items), 10000):
+                self.assertEqual(self.lake.post(f"{INDEXES}/{name}/items", {"items": items[start:start + 10000]}).status, 200)
+            questions = [{"vector": v} for v in list(places("airports.csv"))[::17]]
+            self.assertGreater(len(questions), 150)
+            recall, plan = self.measured(name, questions)
+            self.assertEqual(plan, "graph")
+            self.assertGreaterEqual(recall, FLOOR, metric)
+            self.assertGreaterEqual(self.measured(name, questions, filter={"tenth": True})[0], FLOOR, metric)
 
 
 if __name__ == "__main__":
