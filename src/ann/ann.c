@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "ann/connect.h"
 #include "ann/insert.h"
 #include "ann/repair.h"
 #include "ann/store.h"
@@ -210,6 +211,7 @@ lh_ann_add_many(struct lh_ann *ann, const struct lh_ann_batch *batch, struct lh_
     work.is_outdone = is_outdone;
     pthread_mutex_init(&work.lock, NULL);
     batch_spread(&work);
+    ann_connect(ann);
     pthread_rwlock_unlock(&ann->gate);
     pthread_mutex_destroy(&work.lock);
     free(is_outdone);

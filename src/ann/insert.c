@@ -304,6 +304,7 @@ ann_insert(struct lh_ann *ann, const struct ann_newcomer *new, struct lh_error *
     node_write(ann, seat, node, new);
     node_connect(ann, seat, node, level);
     node_publish(ann, new->id, node);
+    __atomic_fetch_add(&ann->unchecked, 1, __ATOMIC_RELAXED);
     ann_seat_leave(seat);
     ann_repair_step(ann);
     return LH_OK;

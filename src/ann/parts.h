@@ -106,6 +106,7 @@ struct lh_ann {
     uint32_t slots;    /* atomic; nodes ever taken */
     uint32_t entry;    /* atomic */
     size_t live;       /* atomic */
+    size_t unchecked;  /* atomic; added since the last check of connect.h */
     uint64_t sequence; /* atomic; of additions, which levels are drawn from */
     float radius;      /* atomic; of the largest norm, for inner product */
     struct ann_seats *seats;
