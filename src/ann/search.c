@@ -24,6 +24,7 @@
 #define EXACT_LIVE_MAX 256 /* an index that small is scanned */
 #define EXACT_COST 16      /* per match that a walk collects, see is_scan_cheaper */
 #define FILTERED_EF 80     /* width that a filtered walk has at least */
+#define FILTERED_LEAST 48  /* matches that it collects at least */
 #define FILTERED_POOL 2    /* candidates that it keeps, per node that it is expected to expand */
 #define WALK_MIN 2048      /* comparisons that it may make beyond those of the exact plan */
 #define FLOATS_AHEAD 8     /* rows of floats asked for before their turn */
@@ -237,14 +238,15 @@ share_of(const struct search *s)
     return live == 0 ? 0 : (double)s->matching / (double)live;
 }
 
-/* To find so many matches a walk looks at 1 / share as many nodes, and finds the nearest of them
- * the more surely. So the rarer they are, the fewer have to be collected for the same recall:
- * fitted to what serves 0.99 at shares of 4 to 50 % of the measured sets. */
+/* The rarer matches are, the more nodes a walk looks at for each, and the surer it finds the
+ * nearest of them; but below some 48 clusters lose a hit in fifty, however many nodes that means.
+ */
 static size_t
 matches_wanted(const struct search *s, double share)
 {
     double width = s->ef < FILTERED_EF ? FILTERED_EF : (double)s->ef;
-    size_t least = s->query->k + s->query->k / 2, matches = (size_t)(width * sqrt(share));
+    size_t least = s->query->k > FILTERED_LEAST / 2 ? 2 * s->query->k : FILTERED_LEAST;
+    size_t matches = (size_t)(width * sqrt(share));
 
     return matches < least ? least : matches;
 }
