@@ -230,12 +230,13 @@ pages_restart(struct working *w)
 static lh_status
 pages_write(struct working *w, double from, struct lh_error *err)
 {
-    const struct build *b = w->b;
+    struct build *b = w->b;
     struct vector_page page = {0};
     uint64_t erased, now;
 
     LH_TRY(vector_source_erased(b->v, w->call, &b->source, &erased, err));
     while (!page.is_last) {
+        b->source.has_tombstones = erased > 0;
         LH_TRY(page_take(w, &page, err));
         progress_tell(w, from, 0.98);
         LH_TRY(vector_source_erased(b->v, w->call, &b->source, &now, err));

@@ -396,6 +396,8 @@ page_statement(const struct vector_source *s, uint64_t offset, struct lh_buf *sq
         vector_sql_name_print(sql, s->metadata_columns[i]);
     }
     from_print(s, sql);
+    if (s->has_tombstones)
+        lh_buf_add_cstr(sql, " ORDER BY ALL");
     lh_buf_printf(sql, " LIMIT %llu OFFSET %llu", (unsigned long long)s->page_rows,
                   (unsigned long long)offset);
 }

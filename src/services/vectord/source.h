@@ -23,7 +23,8 @@ struct vector_source {
     size_t text_count, metadata_count;
     bool is_chunked, has_metadata_columns;
     int64_t chunk_size, chunk_overlap;
-    uint64_t page_rows; /* of the next page; 0: as many as may be */
+    bool has_tombstones; /* pages are put in order: what hides rows leaves them in none */
+    uint64_t page_rows;  /* of the next page; 0: as many as may be */
 };
 
 /* As an identifier of SQL: in quotes, those of its own doubled. */

@@ -58,6 +58,7 @@ version_keep(struct following *f, uint64_t version, struct lh_error *err)
     bool is_end = false;
 
     f->source.version = version;
+    f->source.has_tombstones = true;
     while (!is_end) {
         LH_TRY(page_keep(f, &offset, &is_end, err));
         LH_TRY(vector_source_erased(f->g->v, f->call, &f->source, &erased, err));
