@@ -6,12 +6,10 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 
-#define TRAIN_MIN 256   /* fewer rows say too little about the mean */
-#define TRAIN_MAX 16384 /* more rows would not move it */
-#define FLOAT_DIM_MAX                                                                              \
-    32                  /* up to here vectors are as short as codes, and codes too coarse: few     \
-                           dimensions, like places on a map, lie much closer than 1/127 */
-#define INT4_DIM_MIN 96 /* below, four bits are too coarse and eight fit in two cache lines */
+#define TRAIN_MIN 256    /* fewer rows say too little about the mean */
+#define TRAIN_MAX 16384  /* more rows would not move it */
+#define FLOAT_DIM_MAX 32 /* up to here floats are as short, and bytes too coarse for maps */
+#define INT4_DIM_MIN 96  /* below, four bits are too coarse and eight fit in two cache lines */
 
 /* Widths of the nibble range in units of the root mean square that are tried for each vector; 2.7
  * is best for a Gaussian, the widest serves rows that rotation could not even out. */

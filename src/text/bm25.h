@@ -9,9 +9,9 @@
  *     score = Σ over query terms  qf · idf · tf · (k1 + 1) / (tf + k1 · (1 - b + b · len / avg))
  *     idf = ln(1 + (N - df + 0.5) / (df + 0.5))
  *
- * Postings are coded in blocks of 128 with bounds of what a block can give, so that a search decodes
- * only blocks that can still matter, window by window (MaxScore). The answer is the same as that of
- * looking at every posting; equal scores are ordered by id, ascending.
+ * Postings are coded in blocks of 128 with bounds of what a block can give, so that a search
+ * decodes only blocks that can still matter, window by window (MaxScore). The answer is the same as
+ * that of looking at every posting; equal scores are ordered by id, ascending.
  *
  * Owns     everything it needs; texts are borrowed for the call.
  * Threads  any number of searches, and one write at a time (a lock inside sees to it). Words are
